@@ -1,0 +1,53 @@
+// What the shell may ask of culvert. Called on the control lcore only; nothing here blocks.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "control/views.hpp"
+#include "tunnel/tunnel.hpp"
+
+namespace culvert::control {
+
+// `show routes`: at most one of prefix and address. An address asks for the one route that the kernel would
+// use.
+struct RouteQuery {
+  std::optional<std::string> table;  // name or number
+  std::optional<net::Prefix> prefix;
+  std::optional<net::IpAddr> address;
+};
+
+class Api {
+ public:
+  virtual ~Api() = default;
+
+  virtual std::vector<PortView> ports() = 0;
+  virtual std::vector<NeighbourView> neighbours() = 0;
+  // Error: the table is unknown.
+  virtual Result<std::vector<RouteView>> routes(const RouteQuery& query) = 0;
+  virtual std::vector<TunnelView> tunnels() = 0;
+  virtual std::vector<EncapView> encaps() = 0;
+  virtual std::vector<PathView> paths() = 0;
+  virtual StatsView stats() = 0;
+  virtual MirrorView mirror() = 0;
+
+  // Error: the name is taken, the UDP port is a kernel vxlan device's, ...; then nothing has changed.
+  virtual Status add_tunnel(const tunnel::Tunnel& tunnel) = 0;
+  // Error: unknown, or in use (by what).
+  virtual Status delete_tunnel(const std::string& name) = 0;
+
+  // Calls `done` once: when all that the kernel has queued and the shell has said so far is applied (with
+  // `tunnel`: and that tunnel is resolved), or with an error at `deadline`. `done` may be called before this
+  // returns.
+  virtual void wait(TimePoint deadline, std::optional<std::string> tunnel,
+                    std::function<void(Status)> done) = 0;
+  virtual void resync() = 0;
+  virtual void set_forwarding(bool on) = 0;
+  virtual void shutdown() = 0;
+};
+
+}  // namespace culvert::control

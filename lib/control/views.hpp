@@ -1,0 +1,106 @@
+// What `show` prints, as plain values: fields in the order of doc/shell.md. nullopt prints as null (in
+// tables: "-").
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/address.hpp"
+
+namespace culvert::control {
+
+struct PortView {
+  std::string name, ethdev;
+  std::optional<std::string> netdev;
+  uint16_t port_id = 0;
+  net::Mac mac;
+  bool link_up = false;
+  uint16_t mtu = 0;
+  uint64_t rx_packets = 0, tx_packets = 0, rx_bytes = 0, tx_bytes = 0;  // the ethdev's own
+  uint64_t drops = 0;  // packets that came in here and were dropped, or were to go out here and could not
+};
+
+struct NeighbourView {
+  std::string netdev;
+  net::IpAddr ip;
+  std::optional<net::Mac> mac;
+  std::string nud;
+  uint32_t encaps = 0;
+};
+
+struct HopView {
+  std::optional<net::IpAddr> via;
+  std::optional<std::string> netdev;
+  uint32_t weight = 1;
+  bool alive = true;
+};
+
+struct RouteView {
+  uint32_t table = 0;
+  std::string table_name;
+  net::Prefix prefix;
+  uint32_t metric = 0;
+  std::string protocol;
+  std::optional<net::IpAddr> prefsrc;
+  std::string type;
+  std::vector<HopView> nexthops;
+  std::optional<uint32_t> nhid;
+};
+
+struct TunnelView {
+  std::string name, type;
+  net::IpAddr local, remote;
+  bool resolved = false;
+  std::optional<std::string> reason;  // why not resolved
+  std::optional<uint32_t> encap;
+};
+
+struct EncapView {
+  uint32_t id = 0;
+  std::string tunnel;
+  bool valid = false;
+  std::optional<std::string> reason;
+  std::optional<std::string> port;
+  std::optional<net::IpAddr> via;
+  std::optional<net::Mac> dst_mac, src_mac;
+  std::optional<net::IpAddr> src_ip;
+  std::optional<uint32_t> mtu;
+  std::optional<std::string> header;  // hex
+  uint32_t refs = 0;
+  bool in_hardware = false;
+  uint64_t packets = 0, bytes = 0;
+};
+
+struct PathView {
+  std::string network;
+  net::Mac mac;
+  std::optional<std::string> tunnel, port;  // one of the two
+  std::string origin;
+  uint64_t idle_s = 0;
+  uint32_t refs = 0;
+};
+
+struct LcoreView {
+  unsigned lcore = 0;
+  std::string role;  // "control" or "worker"
+  uint64_t rx = 0, tx = 0;
+  double busy_pct = 0;
+};
+
+struct StatsView {
+  uint64_t rx = 0, tx = 0, forwarded = 0, encapsulated = 0, decapsulated = 0, exceptions = 0;
+  std::vector<std::pair<std::string, uint64_t>> drops;  // every reason, zeros included
+  std::vector<LcoreView> lcores;
+};
+
+struct MirrorView {
+  uint64_t epoch = 0, sequence = 0, resyncs = 0, overruns = 0;
+  uint64_t links = 0, addresses = 0, neighbours = 0, routes = 0, nexthops = 0;
+  bool consistent = false;
+  uint64_t behind = 0;
+};
+
+}  // namespace culvert::control
