@@ -79,6 +79,9 @@ struct Hop {
   bool operator==(const Hop&) const = default;
 };
 
+// The order in which the hops of an IPv6 route are kept: by link and gateway.
+void sort_hops(std::vector<Hop>& hops);
+
 struct Nexthop {
   uint32_t id = 0;
   bool blackhole = false;

@@ -1,0 +1,130 @@
+#include "netlink/decode_route.hpp"
+
+#include <linux/nexthop.h>
+#include <linux/rtnetlink.h>
+#include <netlink/msg.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "netlink/attributes.hpp"
+
+namespace culvert::netlink {
+namespace {
+
+using Decoded = Result<std::optional<Object>>;
+
+// The rest (offload, trap, unresolved) changes without an event and is nothing to us.
+constexpr unsigned kHopFlags = RTNH_F_DEAD | RTNH_F_LINKDOWN | RTNH_F_ONLINK;
+
+// RTA_GATEWAY, or RTA_VIA with an address of the other family.
+std::optional<net::IpAddr> gateway_of(Attributes& attributes) {
+  if (const auto via = attributes.bytes(RTA_VIA)) {
+    const auto address =
+        via->size() < sizeof(rtvia) ? std::nullopt : net::IpAddr::from_bytes(via->subspan(sizeof(rtvia)));
+    if (!address) attributes.fail();
+    return address;
+  }
+  return attributes.ip(RTA_GATEWAY);
+}
+
+Hop single_hop(Attributes& attributes, unsigned flags) {
+  Hop hop;
+  hop.ifindex = attributes.number<int>(RTA_OIF);
+  hop.via = gateway_of(attributes);
+  hop.flags = static_cast<uint8_t>(flags & kHopFlags);
+  return hop;
+}
+
+bool read_multipath(std::span<const uint8_t> data, std::vector<Hop>& hops) {
+  while (data.size() >= sizeof(rtnexthop)) {
+    rtnexthop header;
+    std::memcpy(&header, data.data(), sizeof(header));
+    if (header.rtnh_len < sizeof(header) || header.rtnh_len > data.size()) return false;
+    Attributes attributes(data.data() + sizeof(header), static_cast<int>(header.rtnh_len - sizeof(header)));
+    Hop hop;
+    hop.ifindex = header.rtnh_ifindex;
+    hop.via = gateway_of(attributes);
+    hop.weight = static_cast<uint16_t>(header.rtnh_hops + 1);
+    hop.flags = static_cast<uint8_t>(header.rtnh_flags & kHopFlags);
+    if (!attributes.ok()) return false;
+    hops.push_back(hop);
+    data = data.subspan(std::min<size_t>(RTNH_ALIGN(header.rtnh_len), data.size()));
+  }
+  return data.empty();
+}
+
+Attributes route_attributes(const nlmsghdr& message) {
+  return {nlmsg_attrdata(&message, sizeof(rtmsg)), nlmsg_attrlen(&message, sizeof(rtmsg))};
+}
+
+bool is_ours(const rtmsg& header) {
+  return (header.rtm_family == AF_INET || header.rtm_family == AF_INET6) && header.rtm_src_len == 0 &&
+         (header.rtm_flags & RTM_F_CLONED) == 0;
+}
+
+// Members are told as struct nexthop_grp; its third byte is the high half of the weight since Linux 6.12.
+bool read_group(std::span<const uint8_t> data, Nexthop& nexthop) {
+  if (data.size() % sizeof(nexthop_grp) != 0) return false;
+  for (; !data.empty(); data = data.subspan(sizeof(nexthop_grp))) {
+    uint32_t id;
+    std::memcpy(&id, data.data(), sizeof(id));
+    nexthop.group.emplace_back(id, static_cast<uint16_t>((data[4] | (data[5] << 8)) + 1));
+  }
+  return true;
+}
+
+}  // namespace
+
+Decoded decode_route(const nlmsghdr& message) {
+  const auto& header = *static_cast<const rtmsg*>(nlmsg_data(&message));
+  if (!is_ours(header)) return std::nullopt;
+  const bool v4 = header.rtm_family == AF_INET;
+  Attributes attributes = route_attributes(message);
+
+  Route route;
+  route.table = attributes.number<uint32_t>(RTA_TABLE, header.rtm_table);
+  route.tos = header.rtm_tos;
+  route.metric = attributes.number<uint32_t>(RTA_PRIORITY);
+  route.protocol = header.rtm_protocol;
+  route.scope = header.rtm_scope;
+  route.type = header.rtm_type;
+  route.prefsrc = attributes.ip(RTA_PREFSRC);
+  route.nexthop_id = attributes.number<uint32_t>(RTA_NH_ID);
+  Attributes metrics = attributes.nested(RTA_METRICS);
+  route.mtu = metrics.number<uint32_t>(RTAX_MTU);
+
+  constexpr std::array<uint8_t, 16> kZero{};
+  const auto dst = attributes.ip(RTA_DST).value_or(v4 ? net::IpAddr{} : net::IpAddr::v6(kZero));
+  bool ok = dst.is_v4() == v4 && header.rtm_dst_len <= dst.width_bits();
+  if (ok) route.dst = net::Prefix::of(dst, header.rtm_dst_len);
+
+  if (const auto multipath = attributes.bytes(RTA_MULTIPATH))
+    ok = read_multipath(*multipath, route.hops) && ok;
+  else if (attributes.has(RTA_OIF) || attributes.has(RTA_GATEWAY) || attributes.has(RTA_VIA))
+    route.hops.push_back(single_hop(attributes, header.rtm_flags));
+  if (!ok || !attributes.ok() || !metrics.ok()) return error("malformed route message");
+
+  if (!v4) sort_hops(route.hops);
+  return route;
+}
+
+Decoded decode_nexthop(const nlmsghdr& message) {
+  const auto& header = *static_cast<const nhmsg*>(nlmsg_data(&message));
+  Attributes attributes{nlmsg_attrdata(&message, sizeof(nhmsg)), nlmsg_attrlen(&message, sizeof(nhmsg))};
+  Nexthop nexthop;
+  nexthop.id = attributes.number<uint32_t>(NHA_ID);
+  nexthop.blackhole = attributes.has(NHA_BLACKHOLE);
+  nexthop.protocol = header.nh_protocol;
+  nexthop.hop.ifindex = attributes.number<int>(NHA_OIF);
+  nexthop.hop.via = attributes.ip(NHA_GATEWAY);
+  nexthop.hop.flags = static_cast<uint8_t>(header.nh_flags & kHopFlags);
+  const auto group = attributes.bytes(NHA_GROUP);
+  if ((group && !read_group(*group, nexthop)) || !attributes.ok() || nexthop.id == 0)
+    return error("malformed nexthop message");
+  // FDB nexthops belong to vxlan devices, not to routes.
+  if (attributes.has(NHA_FDB)) return std::nullopt;
+  return nexthop;
+}
+
+}  // namespace culvert::netlink
