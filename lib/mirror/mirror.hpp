@@ -43,8 +43,86 @@ struct Stats {
   uint64_t resyncs = 0;   // completed, the first dump not counted
   uint64_t overruns = 0;  // ENOBUFS: the kernel dropped events
   size_t links = 0, addresses = 0, neighbours = 0, routes = 0, nexthops = 0;
+  uint64_t malformed = 0;  // messages that could not be decoded, skipped
+  uint64_t corrections =
+      0;  // differences that a self-check found: each means a rule of the kernel's is missing
   bool consistent = false;  // the last dump completed and no event was lost since
   size_t behind = 0;        // events read and not yet applied
+};
+
+struct Options {
+  std::string netns;                               // `kernel.netns`: name or path; empty: the caller's
+  size_t receive_buffer_bytes = 32 * 1024 * 1024;  // of the event socket
+  Duration check_after = std::chrono::seconds(1);  // quiet time after which the mirror checks itself
+  Duration retry_after = std::chrono::seconds(1);  // first back-off of a sync that failed; doubles up to 30 s
+};
+
+// The mirror. It never blocks and has no thread of its own: the event loop polls fd() and keeps the timer.
+//
+//   auto mirror = Mirror::create({.netns = "gw"});
+//   loop.add_fd(mirror->fd(), EPOLLIN, [&](uint32_t) { mirror->poll(kBudget, Clock::now()); });
+//   ... and on_timer() at next_timer(), asked for again after each call into the mirror.
+//
+// Pointers handed out are valid until the next poll(), on_timer() or resync().
+class Mirror {
+ public:
+  // Opens the sockets and asks for the first dump. Error: no such namespace, no permission.
+  static Result<std::unique_ptr<Mirror>> create(const Options& options);
+  ~Mirror();
+  Mirror(const Mirror&) = delete;
+  Mirror& operator=(const Mirror&) = delete;
+
+  // Readable while there is something to do (an epoll descriptor: it stays the same when sockets are lost).
+  int fd() const;
+  // Reads and applies up to about `budget` messages from each socket.
+  void poll(size_t budget, TimePoint now);
+  // When on_timer() is due: back-off, self-check. TimePoint::max(): never.
+  TimePoint next_timer() const;
+  void on_timer(TimePoint now);
+
+  // The first sync is done: the tables are the kernel's.
+  bool ready() const;
+  Stats stats() const;
+
+  // Replays the present state to `listener` (links, addresses, nexthops, neighbours, routes), then calls it
+  // on each change. Not owned: it stays alive until unsubscribed. Neither may be called from within a
+  // callback.
+  void subscribe(Listener& listener);
+  void unsubscribe(Listener& listener);
+
+  // Starts a new epoch: everything is dumped again; only real differences make deltas.
+  void resync();
+  // Calls `done` from a later poll(), once: when all events that the kernel queued before this call are
+  // applied; if a sync is under way, after it.
+  void barrier(std::function<void()> done);
+
+  // Asks the kernel to resolve or confirm a neighbour. Does nothing for the operator's own entries
+  // (permanent, noarp, externally learned).
+  void use_neighbour(int ifindex, const net::IpAddr& ip);
+
+  // Look-ups: null when there is none. All take constant time, lookup() one hash look-up a prefix length in
+  // use.
+  const Link* link(int ifindex) const;
+  const Link* link_by_name(const std::string& name) const;
+  const Address* address(const net::IpAddr& ip) const;  // any one, on whichever link
+  const Neighbour* neighbour(int ifindex, const net::IpAddr& ip) const;
+  const Nexthop* nexthop(uint32_t id) const;
+  // The longest matching prefix of the table, its lowest metric, the first of equals. Routes for a TOS of
+  // their own are passed over. Whether its type and hops are of use is for the caller to say.
+  const Route* lookup(uint32_t table, const net::IpAddr& ip) const;
+
+  // All objects in the order of their keys; routes by table, prefix, metric.
+  std::vector<const Link*> links() const;
+  std::vector<const Address*> addresses() const;
+  std::vector<const Address*> addresses(int ifindex) const;
+  std::vector<const Neighbour*> neighbours() const;
+  std::vector<const Nexthop*> nexthops() const;
+  std::vector<const Route*> routes() const;
+
+ private:
+  class Impl;
+  explicit Mirror(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace culvert::mirror
