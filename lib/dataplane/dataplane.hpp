@@ -66,7 +66,7 @@ struct Termination {
   bool operator==(const Termination&) const = default;
 };
 
-enum class Origin : uint8_t { learned };
+enum class Origin : uint8_t { learned, configured };  // configured: "static" to the user
 
 struct PathRow {
   NetworkId network = 0;
@@ -137,6 +137,9 @@ class Dataplane {
   Status set_networks(std::vector<NetworkSpec> networks);
   // The whole list, each time. Error: two alike, or an IPv6 one; then nothing has changed.
   Status set_terminations(std::vector<Termination> terminations);
+  // A static row: neither learning nor the collector touches it, set_networks() does when it is no member any
+  // more. Error: not a member of the network, or the FDB is full.
+  Status add_path(NetworkId network, const net::Mac& mac, Where where);
   // Instead of PortSetup::own_macs, e.g. after the kernel link's MAC has changed.
   void set_own_macs(PortIndex port, std::vector<net::Mac> macs);
 

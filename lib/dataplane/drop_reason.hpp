@@ -17,10 +17,10 @@ enum class DropReason : uint8_t {
   invalid_source_mac,  // multicast or zero
   // What claims to be for one of our tunnels (outer headers).
   ipv4_bad_header,    // no room for it, version, or header length
-  ipv4_bad_length,    // total length is more than the frame has, or less than the headers
+  ipv4_bad_length,    // total length is more than the frame has, or less than the header
   ipv4_bad_checksum,  // of the header
   ipv4_fragment,      // the outer packet is a fragment: RFC 7348, 4.3
-  udp_bad_length,     // less than its header, or other than the IP payload
+  udp_bad_length,     // less than its header, or more than the IP payload
   udp_bad_checksum,   // neither zero nor right
   vxlan_bad_flags,    // I flag not set
   vxlan_truncated,    // no room for the VXLAN header
