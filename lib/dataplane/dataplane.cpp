@@ -1,0 +1,160 @@
+#include "dataplane/dataplane.hpp"
+
+#include <rte_launch.h>
+#include <rte_lcore.h>
+
+#include <algorithm>
+
+#include "dataplane/fdb.hpp"
+#include "dataplane/state.hpp"
+#include "dataplane/worker.hpp"
+
+namespace culvert::dataplane {
+
+namespace {
+
+// Queues are dealt out in one round over all ports, so that two workers share two ports of one queue each,
+// and a port's several queues go to several workers.
+void deal_queues(std::span<const PortSetup> ports, std::span<const std::unique_ptr<Worker>> workers) {
+  size_t next = 0;
+  for (size_t index = 0; index < ports.size(); ++index)
+    for (uint16_t queue = 0; queue < ports[index].port->rx_queue_count(); ++queue)
+      workers[next++ % workers.size()]->add_queue(
+          {static_cast<PortIndex>(index), ports[index].port->id(), queue});
+}
+
+Status check(const Setup& setup) {
+  if (setup.domain == nullptr) return error("the packet path needs an RCU domain");
+  if (setup.ports.size() > kMaxPorts)
+    return error("{} ports are more than {}", setup.ports.size(), kMaxPorts);
+  if (setup.lcores.empty()) return error("no lcore for a worker: give EAL two at least, e.g. -l 0,1");
+  for (const unsigned lcore : setup.lcores)
+    if (lcore >= RTE_MAX_LCORE || std::ranges::count(setup.lcores, lcore) != 1)
+      return error("lcore {} cannot be a worker's: it is named twice or beyond {}", lcore, RTE_MAX_LCORE - 1);
+  if (setup.fdb_capacity == 0 || setup.fdb_capacity > Fdb::kMaxRows)
+    return error("an FDB of {} MACs: give 1 to {}", setup.fdb_capacity, Fdb::kMaxRows);
+  return {};
+}
+
+int run_worker(void* worker) {
+  static_cast<Worker*>(worker)->run();
+  return 0;
+}
+
+}  // namespace
+
+Dataplane::Dataplane(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Result<std::unique_ptr<Dataplane>> Dataplane::create(const Setup& setup) {
+  if (auto status = check(setup); !status) return tl::make_unexpected(status.error());
+  auto state = std::make_unique<State>(*setup.domain);
+  state->ports = setup.ports;
+  auto hash = FdbHash::create("culvert_fdb", setup.fdb_capacity + setup.fdb_capacity / 8, *setup.domain);
+  if (!hash) return tl::make_unexpected(hash.error());
+  state->shared.domain = setup.domain;
+  state->shared.fdb = std::move(*hash);
+  std::vector<const std::atomic<uint32_t>*> stamps;
+  for (unsigned i = 0; i < setup.lcores.size(); ++i) {
+    auto& worker = state->workers.emplace_back(
+        std::make_unique<Worker>(state->shared, state->ports, i, setup.lcores[i], setup.fdb_capacity));
+    stamps.push_back(worker->stamps().get());
+  }
+  deal_queues(state->ports, state->workers);
+  state->fdb = std::make_unique<Fdb>(*state->shared.fdb, setup.fdb_capacity, std::move(stamps));
+  if (auto status = state->publish_snapshot(); !status) return tl::make_unexpected(status.error());
+  return std::unique_ptr<Dataplane>(new Dataplane(std::move(state)));
+}
+
+Dataplane::~Dataplane() { shutdown(); }
+
+Status Dataplane::launch() {
+  for (const auto& worker : state_->workers) {
+    const unsigned lcore = worker->lcore();
+    if (rte_lcore_is_enabled(lcore) == 0 || lcore == rte_get_main_lcore())
+      return error("lcore {} cannot run a worker: it is the main lcore or not in EAL's list", lcore);
+    if (const int rc = rte_eal_remote_launch(run_worker, worker.get(), lcore); rc != 0)
+      return error("lcore {} cannot run a worker: {}", lcore, errno_text(rc));
+    state_->launched.push_back(lcore);
+  }
+  return {};
+}
+
+void Dataplane::set_forwarding(bool on) { state_->shared.forwarding.store(on, std::memory_order_relaxed); }
+
+void Dataplane::shutdown() {
+  state_->shared.running.store(false, std::memory_order_relaxed);
+  for (const unsigned lcore : state_->launched) rte_eal_wait_lcore(lcore);
+  state_->launched.clear();
+}
+
+Status Dataplane::set_encap(EncapId id, const tunnel::Tunnel& tunnel, const tunnel::EncapRule* rule,
+                            Unresolved why) {
+  if (id >= kMaxEncaps) return error("tunnel '{}': encap ids end at {}", tunnel.name, kMaxEncaps - 1);
+  EncapSlot slot;  // unresolved
+  Status status;
+  if (why == Unresolved::neighbour) slot.unresolved_reason = DropReason::neighbour_unresolved;
+  if (rule != nullptr) {
+    if (auto made = make_encap_slot(tunnel, *rule); !made)
+      status = tl::make_unexpected(made.error());
+    else if (rule->port >= state_->ports.size())
+      status = error("tunnel '{}': there is no port {}", tunnel.name, rule->port);
+    else
+      slot = *made;
+  }
+  state_->shared.encaps[id].replace(std::make_unique<const EncapSlot>(slot), state_->retired);
+  return status;
+}
+
+void Dataplane::remove_encap(EncapId id) {
+  if (id >= kMaxEncaps) return;
+  state_->shared.encaps[id].replace(nullptr, state_->retired);
+  const EncapCounters now = state_->sum_encap(id);
+  if (now.packets != 0) state_->encap_base[id] = now;
+}
+
+Status Dataplane::set_networks(std::vector<NetworkSpec> networks) {
+  std::swap(state_->networks, networks);
+  if (auto status = state_->publish_snapshot(); !status) {
+    std::swap(state_->networks, networks);
+    return status;
+  }
+  state_->forget_strangers();
+  return {};
+}
+
+Status Dataplane::set_terminations(std::vector<Termination> terminations) {
+  std::swap(state_->terminations, terminations);
+  auto status = state_->publish_snapshot();
+  if (!status) std::swap(state_->terminations, terminations);
+  return status;
+}
+
+void Dataplane::set_own_macs(PortIndex port, std::vector<net::Mac> macs) {
+  if (port >= state_->ports.size() || state_->ports[port].own_macs == macs) return;
+  state_->ports[port].own_macs = std::move(macs);
+  // Ports, networks and terminations were good before, and still are.
+  (void)state_->publish_snapshot();
+}
+
+Status Dataplane::add_path(NetworkId network, const net::Mac& mac, Where where) {
+  if (!state_->is_member(network, where))
+    return error("{}: neither a port nor an encap of network {}", mac, network);
+  if (!state_->fdb->add_static({network, mac}, where, state_->pulse.now_s))
+    return error("{}: the FDB is full", mac);
+  state_->publish_pulse(true);
+  return {};
+}
+
+bool Dataplane::poll(TimePoint now, size_t budget) {
+  const bool tick = state_->set_time(now);
+  const State::Learned learned = state_->learn(budget);
+  const size_t aged = state_->collect(budget);
+  if (tick || learned.moved || aged != 0) state_->publish_pulse(true);
+  const size_t freed = state_->retired.reclaim(budget);
+  return learned.more || freed == budget || state_->collecting;
+}
+
+size_t Dataplane::worker_count() const { return state_->workers.size(); }
+Worker& Dataplane::worker(size_t index) { return *state_->workers[index]; }
+
+}  // namespace culvert::dataplane

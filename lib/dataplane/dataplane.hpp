@@ -1,0 +1,169 @@
+// The packet path as the control lcore sees it. Every function here is the control lcore's (one thread, the
+// one writer); none waits for a worker or a grace period except shutdown(). What is handed over is copied.
+//
+// What the workers read is published by RCU: one pointer an encap (so a neighbour's new MAC is one pointer
+// swap), one snapshot of ports, networks and terminations, and the FDB, a shared hash. What a worker writes
+// is its own: counters, path table, last-used stamps, learning requests.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "dataplane/drop_reason.hpp"
+#include "dataplane/ids.hpp"
+#include "net/address.hpp"
+#include "port/port.hpp"
+#include "rcu/domain.hpp"
+#include "tunnel/encap_rule.hpp"
+#include "tunnel/tunnel.hpp"
+
+namespace culvert::dataplane {
+
+class Worker;
+
+struct PortSetup {
+  port::Port* port = nullptr;  // started; outlives the dataplane
+  bool kernel_frames = false;  // frames as the kernel has them: see port::Port::kernel_frames()
+  std::vector<net::Mac>
+      own_macs;  // source MACs of the kernel on this port: such frames are its own outgoing ones
+};
+
+struct Setup {
+  std::vector<PortSetup> ports;  // PortIndex is the place in this list
+  std::vector<unsigned> lcores;  // one worker each; none of them the main lcore
+  rcu::Domain* domain = nullptr;
+  size_t fdb_capacity = 1u << 17;  // MACs of all networks together; at most 2^24
+};
+
+// Why set_encap() is given no rule; the drop reason of the packets meanwhile.
+enum class Unresolved : uint8_t { tunnel, neighbour };
+
+struct NetworkSpec {
+  NetworkId id = 0;
+  bool learning = true;
+  bool flood = true;
+  std::vector<PortIndex> ports;
+  std::vector<EncapId> encaps;
+  uint32_t max_macs = 65536;
+
+  bool operator==(const NetworkSpec&) const = default;
+};
+
+// What is decapsulated: VXLAN of `vni` from `remote` to `local` on UDP port `dst_port`. Both IPv4.
+struct Termination {
+  net::IpAddr local, remote;
+  uint16_t dst_port = 0;
+  uint32_t vni = 0;
+  EncapId encap = 0;                 // the tunnel; inner sources are learned behind it
+  std::optional<NetworkId> network;  // none: dropped as no_network
+
+  bool operator==(const Termination&) const = default;
+};
+
+enum class Origin : uint8_t { learned, configured };  // configured: "static" to the user
+
+struct PathRow {
+  NetworkId network = 0;
+  net::Mac mac;
+  Where where;
+  Origin origin = Origin::learned;
+  uint64_t idle_s = 0;  // since a frame last came from it or went to it, on any worker
+  uint32_t refs = 0;    // workers that used it within the last two collector periods
+};
+
+struct LcoreStats {
+  unsigned lcore = 0;
+  uint64_t rx = 0, tx = 0;
+  double busy_pct = 0;  // of the last second or so
+};
+
+// Packets since start, summed over the workers; each read is a little later than the one before.
+struct Stats {
+  uint64_t rx = 0, tx = 0;    // received from ports, handed to ports
+  uint64_t forwarded = 0;     // sent somewhere: encapsulated, bridged, flooded (once, whatever the copies)
+  uint64_t encapsulated = 0;  // outer packets made, copies included
+  uint64_t decapsulated = 0;
+  uint64_t exceptions = 0;            // underlay packets that are the kernel's
+  uint64_t flooded = 0;               // packets whose destination was unknown or a group
+  uint64_t checksums_completed = 0;   // L4 checksums that the kernel had left to hardware
+  uint64_t checksums_unfinished = 0;  // outer UDP checksums accepted though the kernel had not finished them
+  uint64_t learned = 0, moved = 0, aged = 0;       // FDB rows
+  uint64_t learn_over_limit = 0;                   // refused: max_macs of the network, or the FDB is full
+  uint64_t learn_dropped = 0;                      // requests that found the ring to the control lcore full
+  std::array<uint64_t, kDropReasonCount> drops{};  // by DropReason
+  std::vector<LcoreStats> lcores;
+};
+
+struct EncapCounters {
+  uint64_t packets = 0;
+  uint64_t bytes = 0;  // of the inner frames
+};
+
+class Dataplane {
+ public:
+  // The period M of the collector: what was idle for 2*M is removed, looked for every M.
+  static constexpr std::chrono::seconds kCollectorPeriod{30};
+
+  // Makes the workers and shares the ports' queues out among them; nothing runs yet, no network exists, and
+  // every port is an underlay port. Error: no memory, or a lcore or port that cannot be used.
+  static Result<std::unique_ptr<Dataplane>> create(const Setup& setup);
+  ~Dataplane();  // shutdown()
+
+  // Runs each worker on its lcore. Error: a lcore is busy or not EAL's.
+  Status launch();
+  // Off: workers go on emptying the ports and drop what comes (reason `stopped`). On at first.
+  void set_forwarding(bool on);
+  // Ends the workers and waits for them. Later calls do nothing.
+  void shutdown();
+
+  // The tunnel's header and next hop as they are now; null: unresolved, with the reason to count its packets
+  // by. May be called at any time, for a new or a known id. Error: id out of range, unknown port, header too
+  // long; then the encap is unresolved.
+  Status set_encap(EncapId id, const tunnel::Tunnel& tunnel, const tunnel::EncapRule* rule,
+                   Unresolved why = Unresolved::tunnel);
+  // Forgets the encap; its counters start anew when the id is used again. Take it out of networks and
+  // terminations first (packets that still find it are dropped as tunnel_unresolved).
+  void remove_encap(EncapId id);
+
+  // The whole list, each time. A port that is in a network is a tenant port, every other is an underlay port.
+  // FDB rows of networks, ports and encaps that are gone, or no longer members, go too. Error: unknown port
+  // or id, a port or encap in two networks; then nothing has changed.
+  Status set_networks(std::vector<NetworkSpec> networks);
+  // The whole list, each time. Error: two alike, or an IPv6 one; then nothing has changed.
+  Status set_terminations(std::vector<Termination> terminations);
+  // A static row: neither learning nor the collector touches it, set_networks() does when it is no member any
+  // more. Error: not a member of the network, or the FDB is full.
+  Status add_path(NetworkId network, const net::Mac& mac, Where where);
+  // Instead of PortSetup::own_macs, e.g. after the kernel link's MAC has changed.
+  void set_own_macs(PortIndex port, std::vector<net::Mac> macs);
+
+  // The control lcore's turn; call it at least every 10 ms or so, since learning waits for it. Tells the
+  // workers the time, decides at most `budget` learning requests, looks at `budget` FDB rows of the
+  // collector's round if one is due, and reclaims up to `budget` retired objects. `now` never goes back.
+  // Returns true when it left work for the next turn.
+  bool poll(TimePoint now, size_t budget);
+
+  std::vector<PathRow> paths(TimePoint now) const;
+  Stats stats() const;
+  EncapCounters encap_counters(EncapId id) const;
+  // Packets that came in on the port, or were to leave by it, and were dropped.
+  uint64_t port_drops(PortIndex port) const;
+
+  // For tests and measurements that run a worker's turns themselves instead of launch().
+  size_t worker_count() const;
+  Worker& worker(size_t index);
+
+ private:
+  struct State;
+  explicit Dataplane(std::unique_ptr<State> state);
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace culvert::dataplane

@@ -1,0 +1,61 @@
+// The numbers by which the control lcore and the workers name things. Indexes, never pointers: one that is
+// out of date finds nothing, or something else that is there, but never freed memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "net/address.hpp"
+
+namespace culvert::dataplane {
+
+using PortIndex = uint16_t;  // place in the configured list of ports
+using EncapId = uint32_t;    // below kMaxEncaps
+using NetworkId = uint16_t;  // below kMaxNetworks; given out densely from 0
+
+inline constexpr size_t kMaxPorts = 256;
+inline constexpr size_t kMaxEncaps = 65536;
+inline constexpr size_t kMaxNetworks = 4096;
+
+// Where a MAC is: behind a port, or behind a tunnel's encap.
+class Where {
+ public:
+  constexpr Where() = default;  // nowhere
+  static constexpr Where port(PortIndex port) { return Where{port}; }
+  static constexpr Where tunnel(EncapId encap) { return Where{kTunnel | encap}; }
+  static constexpr Where from_bits(uint32_t bits) { return Where{bits}; }
+
+  constexpr bool is_tunnel() const { return (bits_ & kTunnel) != 0; }
+  constexpr bool is_nowhere() const { return bits_ == kNowhere; }
+  // The PortIndex or the EncapId.
+  constexpr uint32_t index() const { return bits_ & 0xffff; }
+  constexpr uint32_t bits() const { return bits_; }
+  constexpr bool operator==(const Where&) const = default;
+
+ private:
+  static constexpr uint32_t kTunnel = 0x10000;
+  static constexpr uint32_t kNowhere = 0x20000;
+  constexpr explicit Where(uint32_t bits) : bits_(bits) {}
+  uint32_t bits_ = kNowhere;
+};
+
+// The key of the FDB and of the path tables: a network and a MAC in one word.
+struct StationKey {
+  uint64_t bits = 0;
+
+  constexpr StationKey() = default;
+  constexpr StationKey(NetworkId network, uint64_t mac_bits)
+      : bits(static_cast<uint64_t>(network) << 48 | mac_bits) {}
+  StationKey(NetworkId network, const net::Mac& mac) : StationKey(network, mac.bits()) {}
+
+  constexpr NetworkId network() const { return static_cast<NetworkId>(bits >> 48); }
+  net::Mac mac() const {
+    net::Mac mac;
+    std::memcpy(mac.bytes.data(), &bits, mac.bytes.size());
+    return mac;
+  }
+  constexpr bool operator==(const StationKey&) const = default;
+};
+static_assert(sizeof(StationKey) == 8);
+
+}  // namespace culvert::dataplane

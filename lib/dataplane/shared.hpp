@@ -1,0 +1,55 @@
+// What all workers read and the control lcore alone writes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "dataplane/encap_slot.hpp"
+#include "dataplane/ids.hpp"
+#include "dataplane/snapshot.hpp"
+#include "rcu/domain.hpp"
+#include "rcu/hash.hpp"
+#include "rcu/published.hpp"
+
+namespace culvert::dataplane {
+
+using FdbHash = rcu::Hash<StationKey>;
+
+// A value of the FDB hash: where the station is, and the number of its row, by which workers stamp it as
+// used.
+struct FdbValue {
+  uint32_t row = 0;
+  Where where;
+
+  uint64_t pack() const { return static_cast<uint64_t>(row) << 32 | where.bits(); }
+  static FdbValue unpack(uint64_t value) {
+    return {static_cast<uint32_t>(value >> 32), Where::from_bits(static_cast<uint32_t>(value))};
+  }
+};
+
+// The present epoch of the FDB (see PathTable) and the control lcore's clock, in one word. Both begin at 1:
+// epoch 0 is that of empty path table entries, second 0 the stamp of a row that was never used.
+struct Pulse {
+  uint32_t epoch = 1;
+  uint32_t now_s = 1;
+
+  uint64_t pack() const { return static_cast<uint64_t>(epoch) << 32 | now_s; }
+  static Pulse unpack(uint64_t value) {
+    return {static_cast<uint32_t>(value >> 32), static_cast<uint32_t>(value)};
+  }
+};
+
+struct Shared {
+  rcu::Domain* domain = nullptr;
+  rcu::Published<Snapshot> snapshot;  // never null
+  std::unique_ptr<rcu::Published<EncapSlot>[]> encaps { new rcu::Published<EncapSlot>[ kMaxEncaps ] };
+  std::unique_ptr<FdbHash> fdb;
+  // Release by the control lcore after the change of the FDB that began the epoch, acquire by workers: who
+  // sees the epoch sees the change.
+  std::atomic<uint64_t> pulse{Pulse{}.pack()};
+  std::atomic<bool> forwarding{true};
+  std::atomic<bool> running{true};
+};
+
+}  // namespace culvert::dataplane

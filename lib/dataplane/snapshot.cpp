@@ -1,0 +1,66 @@
+#include "dataplane/snapshot.hpp"
+
+namespace culvert::dataplane {
+
+namespace {
+
+Status add_network(Snapshot& snapshot, const NetworkSpec& spec, std::vector<bool>& encap_taken) {
+  if (spec.id >= kMaxNetworks) return error("network {}: ids end at {}", spec.id, kMaxNetworks - 1);
+  if (spec.id >= snapshot.networks.size()) snapshot.networks.resize(spec.id + size_t{1});
+  Network& network = snapshot.networks[spec.id];
+  if (network.exists) return error("network {} is given twice", spec.id);
+  for (const PortIndex index : spec.ports) {
+    if (index >= snapshot.ports.size()) return error("network {}: there is no port {}", spec.id, index);
+    PortRole& port = snapshot.ports[index];
+    if (port.tenant) return error("network {}: port {} is in network {}", spec.id, index, port.network);
+    port.tenant = true;
+    port.network = spec.id;
+  }
+  for (const EncapId encap : spec.encaps) {
+    if (encap >= kMaxEncaps) return error("network {}: encap ids end at {}", spec.id, kMaxEncaps - 1);
+    if (encap_taken[encap]) return error("network {}: encap {} is in a network already", spec.id, encap);
+    encap_taken[encap] = true;
+  }
+  network = {true, spec.learning, spec.flood, spec.max_macs, spec.ports, spec.encaps};
+  return {};
+}
+
+Status add_termination(Snapshot& snapshot, const Termination& termination) {
+  if (!termination.local.is_v4() || !termination.remote.is_v4())
+    return error("termination {} from {}: only IPv4 underlays are carried", termination.local,
+                 termination.remote);
+  if (termination.encap >= kMaxEncaps)
+    return error("termination {} from {}: encap ids end at {}", termination.local, termination.remote,
+                 kMaxEncaps - 1);
+  const TunnelKey key{termination.remote.v4_be(), termination.local.v4_be(), net::be16{termination.dst_port},
+                      termination.vni};
+  TunnelMatch match{.encap = termination.encap};
+  if (termination.network) match.network = *termination.network;
+  if (!snapshot.terminations.add(key, match))
+    return error("termination {} from {}, UDP port {}, VNI {} is given twice", termination.local,
+                 termination.remote, termination.dst_port, termination.vni);
+  return {};
+}
+
+}  // namespace
+
+Result<Snapshot> make_snapshot(std::span<const PortSetup> ports, std::span<const NetworkSpec> networks,
+                               std::span<const Termination> terminations) {
+  Snapshot snapshot;
+  for (const PortSetup& setup : ports) {
+    PortRole& role = snapshot.ports.emplace_back();
+    role.kernel_frames = setup.kernel_frames;
+    for (const net::Mac& mac : setup.own_macs) role.own_macs.push_back(mac.bits());
+  }
+  std::vector<bool> encap_taken(kMaxEncaps);
+  for (const NetworkSpec& spec : networks)
+    if (auto status = add_network(snapshot, spec, encap_taken); !status)
+      return tl::make_unexpected(status.error());
+  snapshot.terminations = TerminationTable(terminations.size());
+  for (const Termination& termination : terminations)
+    if (auto status = add_termination(snapshot, termination); !status)
+      return tl::make_unexpected(status.error());
+  return snapshot;
+}
+
+}  // namespace culvert::dataplane

@@ -1,0 +1,52 @@
+// Each frame to where it is to go, in the order they came.
+#include <utility>
+
+#include "dataplane/encap.hpp"
+#include "dataplane/worker.hpp"
+
+namespace culvert::dataplane {
+
+void Worker::deliver(Frames& frames) {
+  for (const Frame& frame : frames.all()) {
+    if (frame.to.is_nowhere()) {
+      flood(frame);
+    } else if (frame.to == frame.from) {
+      drop(frame.in, frame.mbuf, DropReason::same_port);
+    } else if (!frame.to.is_tunnel()) {
+      counters_.forwarded.add();
+      out_of_port(static_cast<PortIndex>(frame.to.index()), frame.mbuf);
+    } else if (frame.from.is_tunnel()) {
+      drop(frame.in, frame.mbuf, DropReason::split_horizon);
+    } else {
+      if (into_tunnel(frame, frame.mbuf, frame.to.index())) counters_.forwarded.add();
+    }
+  }
+}
+
+// `mbuf` is the frame's own or a copy of it. False: dropped.
+bool Worker::into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap) {
+  const EncapSlot* const slot = shared_.encaps[encap].load();
+  if (slot == nullptr || !slot->resolved) [[unlikely]] {
+    drop(frame.in, mbuf, slot == nullptr ? DropReason::tunnel_unresolved : slot->unresolved_reason);
+    return false;
+  }
+  const uint32_t inner_bytes = rte_pktmbuf_pkt_len(mbuf);
+  if (const auto fault = encapsulate(mbuf, frame, *slot)) [[unlikely]] {
+    drop(frame.in, mbuf, *fault);
+    return false;
+  }
+  counters_.encapsulated.add();
+  counters_.encaps[encap].packets.add();
+  counters_.encaps[encap].bytes.add(inner_bytes);
+  out_of_port(slot->port, mbuf);
+  return true;
+}
+
+void Worker::out_of_port(PortIndex port, rte_mbuf* mbuf) {
+  TxBurst& burst = tx_[port];
+  if (!std::exchange(burst.dirty, true)) dirty_.push_back(port);
+  burst.packets[burst.count++] = mbuf;
+  if (burst.count == kBurst) flush(port);
+}
+
+}  // namespace culvert::dataplane

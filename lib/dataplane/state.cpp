@@ -1,0 +1,102 @@
+#include "dataplane/state.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace culvert::dataplane {
+
+Status Dataplane::State::publish_snapshot() {
+  auto snapshot = make_snapshot(ports, networks, terminations);
+  if (!snapshot) return tl::make_unexpected(snapshot.error());
+  shared.snapshot.replace(std::make_unique<const Snapshot>(std::move(*snapshot)), retired);
+  return {};
+}
+
+void Dataplane::State::publish_pulse(bool changed) {
+  if (changed && ++pulse.epoch == 0) ++pulse.epoch;
+  shared.pulse.store(pulse.pack(), std::memory_order_release);  // see Shared::pulse
+}
+
+// Seconds since the first poll(), from 1 on: see Pulse.
+uint32_t Dataplane::State::seconds(TimePoint now) const {
+  if (!started) return pulse.now_s;
+  return 1 + static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now - *started).count());
+}
+
+bool Dataplane::State::set_time(TimePoint now) {
+  if (!started) {
+    started = now;
+    next_round_s = pulse.now_s + static_cast<uint32_t>(kCollectorPeriod.count());
+  }
+  const uint32_t before = std::exchange(pulse.now_s, seconds(now));
+  return pulse.now_s != before;
+}
+
+bool Dataplane::State::is_member(NetworkId id, Where where) const {
+  const Network* const network = shared.snapshot.load()->network(id);
+  return network != nullptr && network->has(where);
+}
+
+Dataplane::State::Learned Dataplane::State::learn(size_t budget) {
+  Learned result;
+  const size_t share = std::max<size_t>(1, budget / workers.size());
+  for (size_t i = 0; i < workers.size(); ++i) {
+    LearnRing& ring = workers[(next_ring + i) % workers.size()]->learning();
+    size_t left = share;
+    for (; left != 0; --left) {
+      const auto request = ring.pop();
+      if (!request) break;
+      // Asked before the network changed, perhaps.
+      const Network* const network = shared.snapshot.load()->network(request->station.network());
+      if (network == nullptr || !network->learning || !network->has(request->where)) continue;
+      switch (fdb->learn(request->station, request->where, network->max_macs, pulse.now_s)) {
+        case Fdb::Verdict::unchanged:
+          break;
+        case Fdb::Verdict::added:
+          ++learned;
+          break;
+        case Fdb::Verdict::moved:
+          ++moved;
+          result.moved = true;
+          break;
+        case Fdb::Verdict::refused:
+          ++over_limit;
+          break;
+      }
+    }
+    result.more |= left == 0;
+  }
+  ++next_ring;
+  return result;
+}
+
+size_t Dataplane::State::collect(size_t budget) {
+  constexpr auto kPeriodS = static_cast<uint32_t>(kCollectorPeriod.count());
+  if (!collecting) {
+    if (pulse.now_s < next_round_s) return 0;
+    next_round_s = pulse.now_s + kPeriodS;
+    collector_row = 0;
+    collecting = true;
+  }
+  const size_t gone = fdb->collect(collector_row, budget, pulse.now_s, 2 * kPeriodS);
+  collecting = collector_row < fdb->extent();
+  aged += gone;
+  return gone;
+}
+
+void Dataplane::State::forget_strangers() {
+  const size_t gone =
+      fdb->remove_if([&](StationKey station, Where where) { return !is_member(station.network(), where); });
+  if (gone != 0) publish_pulse(true);
+}
+
+EncapCounters Dataplane::State::sum_encap(EncapId id) const {
+  EncapCounters sum;
+  for (const auto& worker : workers) {
+    sum.packets += worker->counters().encaps[id].packets.read();
+    sum.bytes += worker->counters().encaps[id].bytes.read();
+  }
+  return sum;
+}
+
+}  // namespace culvert::dataplane

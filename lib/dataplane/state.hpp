@@ -1,0 +1,59 @@
+// What the control lcore keeps for the packet path: the intent behind each snapshot, the FDB, what is
+// retired.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "dataplane/dataplane.hpp"
+#include "dataplane/fdb.hpp"
+#include "dataplane/shared.hpp"
+#include "dataplane/worker.hpp"
+
+namespace culvert::dataplane {
+
+struct Dataplane::State {
+  struct Learned {
+    bool moved = false;  // a row changed its place
+    bool more = false;   // requests are left
+  };
+
+  explicit State(rcu::Domain& domain) : retired(domain) {}
+
+  // Control lcore, all of them.
+  Status publish_snapshot();
+  // Tells the workers the time; `changed` begins a new epoch of the FDB.
+  void publish_pulse(bool changed);
+  // True when a second has passed.
+  bool set_time(TimePoint now);
+  Learned learn(size_t budget);
+  // Returns the rows that went.
+  size_t collect(size_t budget);
+  // Removes the FDB rows that point at what is no member of their network.
+  void forget_strangers();
+  bool is_member(NetworkId id, Where where) const;
+  EncapCounters sum_encap(EncapId id) const;
+  uint32_t seconds(TimePoint now) const;
+
+  std::vector<PortSetup> ports;
+  std::vector<NetworkSpec> networks;
+  std::vector<Termination> terminations;
+  Shared shared;  // written here, read by the workers
+  rcu::RetireQueue retired;
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::unique_ptr<Fdb> fdb;
+  std::vector<unsigned> launched;                         // lcores
+  std::unordered_map<EncapId, EncapCounters> encap_base;  // counted for earlier owners of the id
+
+  std::optional<TimePoint> started;
+  Pulse pulse;                // as published last
+  size_t next_ring = 0;       // the worker whose requests come first in the next turn
+  uint32_t next_round_s = 0;  // of the collector
+  size_t collector_row = 0;
+  bool collecting = false;
+  uint64_t learned = 0, moved = 0, aged = 0, over_limit = 0;
+};
+
+}  // namespace culvert::dataplane

@@ -1,0 +1,54 @@
+// What the control lcore tells of the packet path.
+#include "dataplane/dataplane.hpp"
+#include "dataplane/state.hpp"
+#include "dataplane/worker.hpp"
+
+namespace culvert::dataplane {
+
+std::vector<PathRow> Dataplane::paths(TimePoint now) const {
+  return state_->fdb->rows(state_->seconds(now), static_cast<uint32_t>(2 * kCollectorPeriod.count()));
+}
+
+Stats Dataplane::stats() const {
+  Stats stats;
+  for (const auto& worker : state_->workers) {
+    const Counters& counters = worker->counters();
+    stats.rx += counters.rx.read();
+    stats.tx += counters.tx.read();
+    stats.forwarded += counters.forwarded.read();
+    stats.encapsulated += counters.encapsulated.read();
+    stats.decapsulated += counters.decapsulated.read();
+    stats.exceptions += counters.exceptions.read();
+    stats.flooded += counters.flooded.read();
+    stats.checksums_completed += counters.checksums_completed.read();
+    stats.checksums_unfinished += counters.checksums_unfinished.read();
+    stats.learn_dropped += counters.learn_dropped.read();
+    for (size_t i = 0; i < kDropReasonCount; ++i) stats.drops[i] += counters.drops[i].read();
+    stats.lcores.push_back({worker->lcore(), counters.rx.read(), counters.tx.read(),
+                            static_cast<double>(counters.busy_permille.read()) / 10});
+  }
+  stats.learned = state_->learned;
+  stats.moved = state_->moved;
+  stats.aged = state_->aged;
+  stats.learn_over_limit = state_->over_limit;
+  return stats;
+}
+
+EncapCounters Dataplane::encap_counters(EncapId id) const {
+  if (id >= kMaxEncaps) return {};
+  EncapCounters sum = state_->sum_encap(id);
+  if (const auto base = state_->encap_base.find(id); base != state_->encap_base.end()) {
+    sum.packets -= base->second.packets;
+    sum.bytes -= base->second.bytes;
+  }
+  return sum;
+}
+
+uint64_t Dataplane::port_drops(PortIndex port) const {
+  uint64_t sum = 0;
+  if (port >= state_->ports.size()) return 0;
+  for (const auto& worker : state_->workers) sum += worker->counters().port_drops[port].read();
+  return sum;
+}
+
+}  // namespace culvert::dataplane

@@ -1,0 +1,139 @@
+// A worker: one lcore that carries packets from the ports' queues to the ports' queues, a burst at a time,
+// each stage over the whole burst. In the order of a packet's way, one file a stage:
+//
+//   worker.cpp           the loop: poll a queue, sort the burst by the port's role, idle
+//   stage_tenant.cpp     frames of a tenant: whole? whose? which flow?            -> Frame
+//   stage_terminate.cpp  outer packets: one of our tunnels? sound? then decap     -> Frame
+//   stage_lookup.cpp     source: known here? else ask to learn; destination: where is it?
+//   stage_deliver.cpp    encap (encap.hpp), another port, or a copy for everybody (stage_flood.cpp)
+//   stage_transmit.cpp   a burst for each port
+//
+// Ownership: everything here is the worker's alone, but what Shared holds (read only), the counters and
+// stamps (worker writes, control lcore reads) and the learning ring (worker pushes, control lcore pops).
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <array>
+#include <span>
+#include <vector>
+
+#include "dataplane/counters.hpp"
+#include "dataplane/fdb.hpp"
+#include "dataplane/learning.hpp"
+#include "dataplane/path_table.hpp"
+#include "dataplane/shared.hpp"
+#include "port/port.hpp"
+
+namespace culvert::dataplane {
+
+inline constexpr uint16_t kBurst = 32;
+
+// A frame inside a network, whatever brought it: what the stages after parsing need of it.
+struct Frame {
+  rte_mbuf* mbuf = nullptr;
+  StationKey source, destination;
+  uint32_t flow_hash = 0;
+  uint8_t tos = 0;  // of the inner IP header
+  uint8_t ttl = 0;  // 0: not IP
+  PortIndex in = 0;
+  Where from;
+  Where to;  // nowhere: unknown, or a group: flood
+};
+
+// At most one received burst.
+struct Frames {
+  std::array<Frame, kBurst> frame;
+  uint16_t count = 0;
+
+  std::span<Frame> all() { return {frame.data(), count}; }
+};
+
+struct RxQueue {
+  PortIndex port;
+  uint16_t port_id;  // DPDK's
+  uint16_t queue;
+};
+
+class Worker {
+ public:
+  // `ports` are the dataplane's; `index` is the worker's place among the workers, `lcore` its name in the
+  // domain.
+  Worker(Shared& shared, std::span<const PortSetup> ports, unsigned index, unsigned lcore, size_t fdb_rows);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker();
+
+  // Control lcore, before the worker runs.
+  void add_queue(const RxQueue& queue) { queues_.push_back(queue); }
+
+  // The loop, until Shared::running is false. The worker's own thread.
+  void run();
+  // One turn of it: a burst from each queue. Returns the packets received. The caller is the worker's thread
+  // and online in the domain; a turn ends with a quiescent state.
+  unsigned turn();
+
+  // Control lcore.
+  const Counters& counters() const { return counters_; }
+  const Stamps& stamps() const { return stamps_; }
+  LearnRing& learning() { return learning_; }
+  unsigned lcore() const { return lcore_; }
+
+ private:
+  struct TxBurst {
+    rte_mempool* pool = nullptr;  // for copies
+    uint16_t port_id = 0;
+    port::TxQueue queue;
+    uint16_t count = 0;
+    bool dirty = false;  // named in dirty_
+    std::array<rte_mbuf*, kBurst> packets{};
+  };
+
+  // Stages, in order.
+  unsigned poll(const RxQueue& queue);
+  void take_tenant_frames(PortIndex port, std::span<rte_mbuf*> packets, Frames& frames);
+  void terminate_tunnels(PortIndex port, std::span<rte_mbuf*> packets, Frames& frames);
+  void find_destinations(Frames& frames);
+  void deliver(Frames& frames);
+  void flood(const Frame& frame);
+  void transmit();
+
+  // Parts of stages.
+  bool accept(PortIndex port, rte_mbuf* mbuf, uint64_t source_bits);
+  void decapsulate(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes, const TunnelMatch& match,
+                   Frames& frames);
+  void refuse_outer(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes);
+  Where look_up(StationKey station);
+  Where look_up_fdb(StationKey station);
+  void ask_to_learn(const Frame& frame);
+  bool into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap);
+  void out_of_port(PortIndex port, rte_mbuf* mbuf);
+  void flush(PortIndex port);
+  void drop(PortIndex port, rte_mbuf* mbuf, DropReason reason);
+  void count_drop(PortIndex port, DropReason reason);
+  void finish_window(uint64_t now_tsc);
+
+  Shared& shared_;
+  const unsigned lcore_;
+  std::vector<RxQueue> queues_;
+  std::vector<TxBurst> tx_;       // by PortIndex
+  std::vector<PortIndex> dirty_;  // ports that got packets from this burst
+  PathTable paths_;
+  LearnFilter filter_;
+
+  Frames frames_;  // of the burst at hand
+
+  // Good for one turn.
+  const Snapshot* snapshot_ = nullptr;
+  Pulse pulse_;
+
+  // How busy: TSC cycles of turns that received something, within the present window.
+  uint64_t window_start_tsc_ = 0, window_busy_tsc_ = 0, window_tsc_ = 0;
+
+  // Read by the control lcore.
+  Counters counters_;
+  Stamps stamps_;
+  LearnRing learning_;
+};
+
+}  // namespace culvert::dataplane
