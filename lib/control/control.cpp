@@ -1,0 +1,263 @@
+#include "control/control.hpp"
+
+#include <ctime>
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "config/route_tables.hpp"
+
+namespace culvert::control {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+const Log kLog("control");
+
+// Learning, timers and `wait` are looked at this often; the kernel's events are handled when they come.
+constexpr Duration kTick = 5ms;
+constexpr Duration kFirstSyncLimit = 60s;
+// Budgets of one turn, so that no source starves another.
+constexpr size_t kMirrorBudget = 512;
+constexpr size_t kDataplaneBudget = 1024;
+
+Duration thread_cpu_time() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+}  // namespace
+
+Control::Control(EventLoop& loop, const config::Config& config)
+    : loop_(loop), config_(config), table_names_(config::route_tables()), holder_(config.netns) {}
+
+Control::~Control() {
+  loop_.cancel(tick_);
+  if (mirror_) {
+    loop_.remove_fd(mirror_->fd());
+    mirror_->unsubscribe(*this);
+  }
+  if (dataplane_) dataplane_->shutdown();
+}
+
+Result<std::unique_ptr<Control>> Control::create(EventLoop& loop, const config::Config& config,
+                                                 const std::vector<unsigned>& worker_lcores) {
+  std::unique_ptr<Control> control(new Control(loop, config));
+  Status status = control->open_ports(worker_lcores);
+  if (status) status = control->sync_with_kernel();
+  if (status) status = control->check_netdevs();
+  if (status) status = control->start_dataplane(worker_lcores);
+  if (status) status = control->apply_config();
+  if (status) status = control->dataplane_->launch();
+  if (!status) return tl::make_unexpected(status.error());
+  Control* self = control.get();
+  control->tick_ = loop.every(kTick, [self] { self->turn(); });
+  return control;
+}
+
+Status Control::open_ports(const std::vector<unsigned>& worker_lcores) {
+  auto domain = rcu::Domain::create();
+  if (!domain) return tl::make_unexpected(domain.error());
+  domain_ = std::move(*domain);
+  const auto workers = static_cast<unsigned>(worker_lcores.size());
+  auto pool = port::create_mempool("culvert",
+                                   port::mbufs_needed(static_cast<unsigned>(config_.ports.size()), workers));
+  if (!pool) return tl::make_unexpected(pool.error());
+  pool_ = std::move(*pool);
+  for (const config::Port& wanted : config_.ports) {
+    auto port = port::Port::open(
+        {.name = wanted.name, .ethdev = wanted.ethdev, .workers = workers, .pool = pool_.get()});
+    if (!port) return tl::make_unexpected(port.error());
+    if (const Status started = (*port)->start(); !started) return started;
+    ports_.push_back(std::move(*port));
+  }
+  return {};
+}
+
+Status Control::sync_with_kernel() {
+  auto mirror = mirror::Mirror::create({.netns = config_.netns});
+  if (!mirror) return tl::make_unexpected(mirror.error());
+  mirror_ = std::move(*mirror);
+  mirror_->subscribe(*this);
+  loop_.add_fd(mirror_->fd(), EPOLLIN, [this](uint32_t) {
+    mirror_->poll(kMirrorBudget, Clock::now());
+    turn();
+  });
+  const TimePoint deadline = Clock::now() + kFirstSyncLimit;
+  while (!mirror_->ready()) {
+    loop_.turn(100ms);
+    const TimePoint now = Clock::now();
+    if (now >= mirror_->next_timer()) mirror_->on_timer(now);
+    if (now > deadline)
+      return error("the kernel's tables could not be read within 60 s; is netlink usable here?");
+  }
+  return {};
+}
+
+// An af_packet port sees a link of culvert's own namespace: it must be the one that is mirrored, or the
+// addresses, routes and neighbours of another link would be applied to it.
+Status Control::check_netdevs() const {
+  const std::string where =
+      config_.netns.empty() ? "culvert's network namespace" : "kernel.netns " + config_.netns;
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    const std::string& netdev = config_.ports[i].netdev;
+    const port::Port& port = *ports_[i];
+    if (netdev.empty()) continue;
+    const mirror::Link* link = mirror_->link_by_name(netdev);
+    if (link == nullptr && port.if_index() == 0) {
+      kLog.warning("port {}: netdev {} does not exist in {} yet", port.name(), netdev, where);
+      continue;
+    }
+    if (link == nullptr)
+      return error(
+          "port {}: netdev {} does not exist in {}; name the link that {} opened, in the namespace it is in",
+          port.name(), netdev, where, port.ethdev());
+    const bool same = port.if_index() == static_cast<unsigned>(link->ifindex) &&
+                      (!port.kernel_frames() || port.mac() == link->mac);
+    if (port.if_index() != 0 && !same)
+      return error(
+          "port {}: {} is another link than netdev {} in {}; name the link that it opened, and let "
+          "kernel.netns be "
+          "the namespace that culvert runs in",
+          port.name(), port.ethdev(), netdev, where);
+  }
+  return {};
+}
+
+Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
+  dataplane::Setup setup;
+  for (size_t i = 0; i < ports_.size(); ++i)
+    setup.ports.push_back(
+        {ports_[i].get(), ports_[i]->kernel_frames(), own_macs(*ports_[i], config_.ports[i])});
+  setup.lcores = worker_lcores;
+  setup.domain = domain_.get();
+  size_t macs = setup.fdb_capacity;
+  for (const config::Network& network : config_.networks) macs += network.max_macs;
+  setup.fdb_capacity = std::min(macs, size_t{1} << 20);
+  auto dataplane = dataplane::Dataplane::create(setup);
+  if (!dataplane) return tl::make_unexpected(dataplane.error());
+  dataplane_ = std::move(*dataplane);
+
+  std::vector<resolver::PortLink> links;
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    if (!config_.ports[i].netdev.empty())
+      links.push_back({static_cast<uint16_t>(i), config_.ports[i].netdev});
+  }
+  resolver_ = std::make_unique<resolver::Resolver>(
+      *mirror_, std::move(links), [this](const resolver::Adjacency& adjacency) { on_adjacency(adjacency); });
+  return {};
+}
+
+Status Control::apply_config() {
+  for (const tunnel::Tunnel& tunnel : config_.tunnels) {
+    if (const Status added = add_tunnel(tunnel); !added) return added;
+  }
+  std::vector<dataplane::NetworkSpec> networks;
+  for (const config::Network& network : config_.networks) {
+    dataplane::NetworkSpec& spec = networks.emplace_back();
+    spec.id = static_cast<dataplane::NetworkId>(networks.size() - 1);
+    spec.learning = network.learning;
+    spec.flood = network.flood;
+    spec.max_macs = network.max_macs;
+    for (const std::string& name : network.ports) {
+      const auto port = std::ranges::find(config_.ports, name, &config::Port::name);
+      spec.ports.push_back(static_cast<dataplane::PortIndex>(port - config_.ports.begin()));
+    }
+    for (const std::string& name : network.tunnels) spec.encaps.push_back(tunnels_.at(name));
+  }
+  if (const Status set = dataplane_->set_networks(std::move(networks)); !set) return set;
+  publish_terminations();
+  return {};
+}
+
+void Control::turn() {
+  const TimePoint now = Clock::now();
+  if (now >= mirror_->next_timer()) mirror_->on_timer(now);
+  if (!resolver_) return;  // the first sync is under way
+  resolver_->flush(now);
+  resolver_->run_timers(now);
+  if (std::exchange(links_changed_, false)) {
+    publish_own_macs();
+    holder_.retry();
+  }
+  if (std::exchange(terminations_changed_, false)) publish_terminations();
+  dataplane_->poll(now, kDataplaneBudget);
+  if (now >= next_second_) {
+    keep_neighbours(now);
+    measure_load(now);
+    next_second_ = now + 1s;
+  }
+  waiters_.run(*domain_, now);
+}
+
+void Control::on_link(const mirror::Link*, const mirror::Link*) { links_changed_ = true; }
+
+void Control::on_adjacency(const resolver::Adjacency& adjacency) {
+  using resolver::Reason;
+  const bool waits =
+      adjacency.reason == Reason::neighbour_unresolved || adjacency.reason == Reason::neighbour_failed;
+  const Status set =
+      dataplane_->set_encap(adjacency.id, adjacency.tunnel, adjacency.rule ? &*adjacency.rule : nullptr,
+                            waits ? dataplane::Unresolved::neighbour : dataplane::Unresolved::tunnel);
+  if (!set) kLog.error("tunnel {}: {}", adjacency.tunnel.name, set.error().message);
+  terminations_changed_ = true;
+}
+
+void Control::publish_own_macs() {
+  for (size_t i = 0; i < ports_.size(); ++i)
+    dataplane_->set_own_macs(static_cast<dataplane::PortIndex>(i), own_macs(*ports_[i], config_.ports[i]));
+}
+
+// A tunnel packet to an address that is no longer the kernel's is none of ours.
+void Control::publish_terminations() {
+  std::vector<dataplane::Termination> terminations;
+  for (const auto& [name, id] : tunnels_) {
+    const resolver::Adjacency& adjacency = resolver_->at(id);
+    if (!adjacency.local_present) continue;
+    const tunnel::Tunnel& tunnel = adjacency.tunnel;
+    std::optional<dataplane::NetworkId> network;
+    if (const config::Network* found = network_of(name))
+      network = static_cast<dataplane::NetworkId>(found - config_.networks.data());
+    terminations.push_back({tunnel.local, tunnel.remote, tunnel.dst_port, tunnel.vni, id, network});
+  }
+  if (const Status set = dataplane_->set_terminations(std::move(terminations)); !set)
+    kLog.error("{}", set.error().message);
+}
+
+// What leaves through an encap is invisible to the kernel: tell it which neighbours are in use.
+void Control::keep_neighbours(TimePoint) {
+  for (const auto& [name, id] : tunnels_) {
+    const uint64_t packets = dataplane_->encap_counters(id).packets;
+    uint64_t& seen = seen_packets_[id];
+    if (packets != seen) resolver_->used(id);
+    seen = packets;
+  }
+}
+
+void Control::measure_load(TimePoint now) {
+  const Duration cpu = thread_cpu_time();
+  if (measured_at_ != TimePoint{})
+    busy_pct_ = 100.0 * std::chrono::duration<double>(cpu - cpu_time_) /
+                std::chrono::duration<double>(now - measured_at_);
+  cpu_time_ = cpu;
+  measured_at_ = now;
+}
+
+// The MACs under which the kernel itself may send on this port: the link's, and those of what stands on it.
+std::vector<net::Mac> Control::own_macs(const port::Port& port, const config::Port& config) const {
+  std::vector<net::Mac> macs{port.mac()};
+  const mirror::Link* link = config.netdev.empty() ? mirror_->link(static_cast<int>(port.if_index()))
+                                                   : mirror_->link_by_name(config.netdev);
+  if (link == nullptr) return macs;
+  if (config.netdev.empty() && link->mac != port.mac()) return macs;  // a link of another namespace
+  if (std::ranges::find(macs, link->mac) == macs.end()) macs.push_back(link->mac);
+  for (const mirror::Link* other : mirror_->links()) {
+    const bool upper = other->lower == link->ifindex || (link->master != 0 && other->ifindex == link->master);
+    if (upper && std::ranges::find(macs, other->mac) == macs.end()) macs.push_back(other->mac);
+  }
+  return macs;
+}
+
+}  // namespace culvert::control

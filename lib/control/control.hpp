@@ -1,0 +1,104 @@
+// The control lcore: it owns the mirror, the resolver, the FDB and the ports, and joins them: what the kernel
+// says climbs from mirror to resolver to the packet path. Implements what the shell may ask (Api). One
+// thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "config/config.hpp"
+#include "control/api.hpp"
+#include "control/event_loop.hpp"
+#include "control/port_holder.hpp"
+#include "control/waiters.hpp"
+#include "dataplane/dataplane.hpp"
+#include "mirror/mirror.hpp"
+#include "port/port.hpp"
+#include "rcu/domain.hpp"
+#include "resolver/resolver.hpp"
+
+namespace culvert::control {
+
+class Control final : public Api, private mirror::Listener {
+ public:
+  // Opens the ports, makes the first sync with the kernel, resolves the configured tunnels and starts the
+  // workers on `worker_lcores`. EAL must run; `loop` outlives the object and is turned meanwhile. Error: a
+  // device or a kernel that fails, or a configuration that does not fit them, and what would be right.
+  static Result<std::unique_ptr<Control>> create(EventLoop& loop, const config::Config& config,
+                                                 const std::vector<unsigned>& worker_lcores);
+  ~Control() override;
+
+  std::vector<PortView> ports() override;
+  std::vector<NeighbourView> neighbours() override;
+  Result<std::vector<RouteView>> routes(const RouteQuery& query) override;
+  std::vector<TunnelView> tunnels() override;
+  std::vector<EncapView> encaps() override;
+  std::vector<PathView> paths() override;
+  StatsView stats() override;
+  MirrorView mirror() override;
+  Status add_tunnel(const tunnel::Tunnel& tunnel) override;
+  Status delete_tunnel(const std::string& name) override;
+  void wait(TimePoint deadline, std::optional<std::string> tunnel, std::function<void(Status)> done) override;
+  void resync() override;
+  void set_forwarding(bool on) override;
+  void shutdown() override;
+
+ private:
+  Control(EventLoop& loop, const config::Config& config);
+
+  // The steps of create(), in order.
+  Status open_ports(const std::vector<unsigned>& worker_lcores);
+  Status sync_with_kernel();
+  Status check_netdevs() const;
+  Status start_dataplane(const std::vector<unsigned>& worker_lcores);
+  Status apply_config();
+
+  // One turn: what time and the kernel's events have made due. Bounded, called every kTick and after events.
+  void turn();
+  void on_link(const mirror::Link* before, const mirror::Link* after) override;
+  void on_adjacency(const resolver::Adjacency& adjacency);
+  void publish_own_macs();
+  void publish_terminations();
+  void keep_neighbours(TimePoint now);
+  void measure_load(TimePoint now);
+
+  Status check_kernel_vxlan(const tunnel::Tunnel& tunnel) const;
+  bool kernel_vxlan_on(uint16_t udp_port) const;
+  std::vector<net::Mac> own_macs(const port::Port& port, const config::Port& config) const;
+  const config::Network* network_of(const std::string& tunnel) const;
+  const std::string& tunnel_name(resolver::EncapId id) const;
+  std::string netdev_name(int ifindex) const;
+  RouteView view(const mirror::Route& route) const;
+
+  EventLoop& loop_;
+  const config::Config config_;
+  std::map<uint32_t, std::string> table_names_;
+
+  // Destroyed in reverse: workers end before the ports that they use.
+  std::unique_ptr<rcu::Domain> domain_;
+  port::Mempool pool_;
+  std::vector<std::unique_ptr<port::Port>> ports_;
+  std::unique_ptr<mirror::Mirror> mirror_;
+  std::unique_ptr<dataplane::Dataplane> dataplane_;
+  std::unique_ptr<resolver::Resolver> resolver_;
+  PortHolder holder_;
+  Waiters waiters_;
+
+  std::map<std::string, resolver::EncapId> tunnels_;    // every tunnel, of the configuration and of the shell
+  std::map<resolver::EncapId, uint64_t> seen_packets_;  // by keep_neighbours()
+  bool links_changed_ = false;
+  bool terminations_changed_ = false;
+
+  TimePoint next_second_{};  // of keep_neighbours() and measure_load()
+  Duration cpu_time_{};
+  TimePoint measured_at_{};
+  double busy_pct_ = 0;
+  EventLoop::TimerId tick_ = 0;
+};
+
+}  // namespace culvert::control

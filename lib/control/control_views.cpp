@@ -1,0 +1,189 @@
+// What `show` asks for.
+
+#include <linux/rtnetlink.h>
+#include <rte_lcore.h>
+
+#include <algorithm>
+
+#include "config/route_tables.hpp"
+#include "control/control.hpp"
+
+namespace culvert::control {
+
+namespace {
+
+std::optional<std::string> non_empty(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+}  // namespace
+
+std::vector<PortView> Control::ports() {
+  std::vector<PortView> views;
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    const port::Port& port = *ports_[i];
+    const rte_eth_stats stats = port.stats();
+    PortView& view = views.emplace_back();
+    view.name = port.name();
+    view.ethdev = port.ethdev();
+    view.netdev = non_empty(config_.ports[i].netdev);
+    view.port_id = port.id();
+    view.mac = port.mac();
+    view.link_up = port.link().up;
+    view.mtu = port.mtu();
+    view.rx_packets = stats.ipackets;
+    view.tx_packets = stats.opackets;
+    view.rx_bytes = stats.ibytes;
+    view.tx_bytes = stats.obytes;
+    view.drops = dataplane_->port_drops(static_cast<dataplane::PortIndex>(i));
+  }
+  return views;
+}
+
+std::vector<NeighbourView> Control::neighbours() {
+  std::vector<NeighbourView> views;
+  for (const mirror::Neighbour* neighbour : mirror_->neighbours())
+    views.push_back({netdev_name(neighbour->ifindex), neighbour->ip, neighbour->mac, neighbour->nud_name(),
+                     static_cast<uint32_t>(resolver_->encaps_on({neighbour->ifindex, neighbour->ip}))});
+  return views;
+}
+
+Result<std::vector<RouteView>> Control::routes(const RouteQuery& query) {
+  std::optional<uint32_t> table;
+  if (query.table) {
+    const auto number = config::parse_route_table(*query.table, table_names_);
+    if (!number) return tl::make_unexpected(number.error());
+    table = *number;
+  }
+  std::vector<RouteView> views;
+  if (query.address) {
+    const mirror::Route* route = nullptr;
+    if (table) {
+      route = mirror_->lookup(*table, *query.address);
+    } else {
+      for (const uint32_t next : resolver::kMainTables) {
+        route = mirror_->lookup(next, *query.address);
+        if (route != nullptr && route->type != RTN_THROW) break;
+      }
+    }
+    if (route != nullptr) views.push_back(view(*route));
+    return views;
+  }
+  for (const mirror::Route* route : mirror_->routes()) {
+    if (table && route->table != *table) continue;
+    if (query.prefix && route->dst != *query.prefix) continue;
+    views.push_back(view(*route));
+  }
+  return views;
+}
+
+RouteView Control::view(const mirror::Route& route) const {
+  RouteView view;
+  view.table = route.table;
+  const auto name = table_names_.find(route.table);
+  view.table_name = name != table_names_.end() ? name->second : std::to_string(route.table);
+  view.prefix = route.dst;
+  view.metric = route.metric;
+  view.protocol = route.protocol_name();
+  view.prefsrc = route.prefsrc;
+  view.type = route.type_name();
+  for (const mirror::Hop& hop : route.hops) {
+    HopView& hop_view = view.nexthops.emplace_back();
+    hop_view.via = hop.via;
+    hop_view.netdev = non_empty(netdev_name(hop.ifindex));
+    hop_view.weight = hop.weight;
+    hop_view.alive = hop.is_alive();
+  }
+  if (route.nexthop_id != 0) view.nhid = route.nexthop_id;
+  return view;
+}
+
+std::vector<TunnelView> Control::tunnels() {
+  std::vector<TunnelView> views;
+  for (const auto& [name, id] : tunnels_) {
+    const resolver::Adjacency& adjacency = resolver_->at(id);
+    views.push_back({name, "vxlan", adjacency.tunnel.local, adjacency.tunnel.remote,
+                     adjacency.rule.has_value(), non_empty(adjacency.reason_text), id});
+  }
+  return views;
+}
+
+std::vector<EncapView> Control::encaps() {
+  std::vector<EncapView> views;
+  for (const auto& [name, id] : tunnels_) {
+    const resolver::Adjacency& adjacency = resolver_->at(id);
+    const dataplane::EncapCounters counters = dataplane_->encap_counters(id);
+    EncapView& view = views.emplace_back();
+    view.id = id;
+    view.tunnel = name;
+    view.valid = adjacency.rule.has_value();
+    view.reason = non_empty(adjacency.reason_text);
+    view.refs = network_of(name) != nullptr ? 1 : 0;
+    view.packets = counters.packets;
+    view.bytes = counters.bytes;
+    if (adjacency.neighbour) view.via = adjacency.neighbour->second;
+    if (!adjacency.rule) continue;
+    const tunnel::EncapRule& rule = *adjacency.rule;
+    view.port = ports_[rule.port]->name();
+    view.dst_mac = rule.dst_mac;
+    view.src_mac = rule.src_mac;
+    view.src_ip = rule.src_ip;
+    view.mtu = rule.mtu;
+    view.header = rule.header.hex();
+  }
+  std::ranges::sort(views, {}, &EncapView::id);
+  return views;
+}
+
+std::vector<PathView> Control::paths() {
+  std::map<dataplane::EncapId, std::string> names;
+  for (const auto& [name, id] : tunnels_) names[id] = name;
+  std::vector<PathView> views;
+  for (const dataplane::PathRow& row : dataplane_->paths(Clock::now())) {
+    PathView& view = views.emplace_back();
+    view.network = config_.networks[row.network].name;
+    view.mac = row.mac;
+    if (row.where.is_tunnel())
+      view.tunnel = names[row.where.index()];
+    else
+      view.port = ports_[row.where.index()]->name();
+    view.origin = "learned";
+    view.idle_s = row.idle_s;
+    view.refs = row.refs;
+  }
+  return views;
+}
+
+StatsView Control::stats() {
+  const dataplane::Stats stats = dataplane_->stats();
+  StatsView view;
+  view.rx = stats.rx;
+  view.tx = stats.tx;
+  view.forwarded = stats.forwarded;
+  view.encapsulated = stats.encapsulated;
+  view.decapsulated = stats.decapsulated;
+  view.exceptions = stats.exceptions;
+  for (const auto& [reason, name] : dataplane::kDropReasonNames)
+    view.drops.emplace_back(name, stats.drops[static_cast<size_t>(reason)]);
+  view.lcores.push_back({rte_get_main_lcore(), "control", 0, 0, busy_pct_});
+  for (const dataplane::LcoreStats& lcore : stats.lcores)
+    view.lcores.push_back({lcore.lcore, "worker", lcore.rx, lcore.tx, lcore.busy_pct});
+  return view;
+}
+
+MirrorView Control::mirror() {
+  const mirror::Stats stats = mirror_->stats();
+  return {stats.epoch,      stats.sequence, stats.resyncs,  stats.overruns,   stats.links, stats.addresses,
+          stats.neighbours, stats.routes,   stats.nexthops, stats.consistent, stats.behind};
+}
+
+void Control::resync() { mirror_->resync(); }
+void Control::set_forwarding(bool on) { dataplane_->set_forwarding(on); }
+void Control::shutdown() { loop_.stop(); }
+
+std::string Control::netdev_name(int ifindex) const {
+  const mirror::Link* link = mirror_->link(ifindex);
+  return link != nullptr ? link->name : "";
+}
+
+}  // namespace culvert::control

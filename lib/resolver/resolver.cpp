@@ -1,0 +1,139 @@
+#include "resolver/resolver.hpp"
+
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/log.hpp"
+
+namespace culvert::resolver {
+
+namespace {
+
+const Log kLog("resolver");
+
+}  // namespace
+
+Resolver::Resolver(mirror::Mirror& mirror, std::vector<PortLink> ports, OnChange on_change)
+    : mirror_(mirror),
+      on_change_(std::move(on_change)),
+      demand_([this](const NeighbourKey& key) { mirror_.use_neighbour(key.first, key.second); }) {
+  for (PortLink& port : ports) ports_.emplace(std::move(port.netdev), port.port);
+  mirror_.subscribe(*this);
+}
+
+Resolver::~Resolver() { mirror_.unsubscribe(*this); }
+
+EncapId Resolver::add(const tunnel::Tunnel& tunnel, TimePoint now) {
+  EncapId id = static_cast<EncapId>(rows_.size());
+  if (!free_ids_.empty()) id = free_ids_.extract(free_ids_.begin()).value();
+  Row& row = rows_[id];
+  row.adjacency.id = id;
+  row.adjacency.tunnel = tunnel;
+  by_remote_.insert({{tunnel.table, tunnel.remote}, id});
+  by_local_.insert({tunnel.local, id});
+  update(row, now, true);
+  return id;
+}
+
+void Resolver::remove(EncapId id) {
+  const Row& row = rows_.at(id);
+  const tunnel::Tunnel& tunnel = row.adjacency.tunnel;
+  unindex(row);
+  by_remote_.erase({{tunnel.table, tunnel.remote}, id});
+  by_local_.erase({tunnel.local, id});
+  if (row.waits) demand_.remove(*row.adjacency.neighbour);
+  dirty_.erase(id);
+  rows_.erase(id);
+  free_ids_.insert(id);
+}
+
+size_t Resolver::encaps_on(const NeighbourKey& key) const {
+  return static_cast<size_t>(
+      std::distance(by_neighbour_.lower_bound({key, 0}), by_neighbour_.upper_bound({key, UINT32_MAX})));
+}
+
+void Resolver::used(EncapId id) {
+  const auto& key = at(id).neighbour;
+  if (!key) return;
+  const mirror::Neighbour* neighbour = mirror_.neighbour(key->first, key->second);
+  if (neighbour != nullptr && neighbour->nud == NUD_STALE && !neighbour->is_operators())
+    mirror_.use_neighbour(key->first, key->second);
+}
+
+void Resolver::flush(TimePoint now) {
+  const std::set<EncapId> dirty = std::exchange(dirty_, {});
+  for (const EncapId id : dirty) update(rows_.at(id), now, false);
+}
+
+// --- What a change concerns.
+
+void Resolver::on_link(const mirror::Link* before, const mirror::Link* after) {
+  mark_dirty(by_link_, (after != nullptr ? after : before)->ifindex);
+}
+
+void Resolver::on_address(const mirror::Address* before, const mirror::Address* after) {
+  mark_dirty(by_local_, (after != nullptr ? after : before)->local);
+}
+
+void Resolver::on_neighbour(const mirror::Neighbour* before, const mirror::Neighbour* after) {
+  const mirror::Neighbour& neighbour = after != nullptr ? *after : *before;
+  mark_dirty(by_neighbour_, NeighbourKey{neighbour.ifindex, neighbour.ip});
+}
+
+void Resolver::on_route(const mirror::Route* before, const mirror::Route* after) {
+  const mirror::Route& route = after != nullptr ? *after : *before;
+  const auto concern = [&](uint32_t table) {
+    // Remotes are ordered by address: those that the prefix covers stand together.
+    auto entry = by_remote_.lower_bound({{table, route.dst.address}, 0});
+    for (; entry != by_remote_.end(); ++entry) {
+      const auto& [entry_table, remote] = entry->first;
+      if (entry_table != table || !route.dst.contains(remote)) break;
+      dirty_.insert(entry->second);
+    }
+  };
+  if (std::ranges::find(kMainTables, route.table) != std::end(kMainTables)) concern(RT_TABLE_MAIN);
+  if (route.table != RT_TABLE_MAIN) concern(route.table);
+}
+
+// --- The index.
+
+void Resolver::update(Row& row, TimePoint now, bool is_new) {
+  const Adjacency before = row.adjacency;
+  unindex(row);
+  row.links.clear();
+  resolve(row);
+  index(row);
+
+  const Adjacency& after = row.adjacency;
+  const bool waits = after.reason == Reason::neighbour_unresolved || after.reason == Reason::neighbour_failed;
+  const bool moved = before.neighbour != after.neighbour;
+  if (row.waits && (!waits || moved)) demand_.remove(*before.neighbour);
+  if (waits && (!row.waits || moved)) demand_.add(*after.neighbour, now);
+  row.waits = waits;
+
+  if (!is_new && before.rule == after.rule && before.reason_text == after.reason_text &&
+      before.local_present == after.local_present)
+    return;
+  if (after.rule)
+    kLog.info("tunnel {}: resolved: via {} {}, port {}", after.tunnel.name, after.rule->via,
+              after.rule->dst_mac, after.rule->port);
+  else
+    kLog.info("tunnel {}: unresolved: {}", after.tunnel.name, after.reason_text);
+  on_change_(after);
+}
+
+void Resolver::index(const Row& row) {
+  if (row.adjacency.neighbour) by_neighbour_.insert({*row.adjacency.neighbour, row.adjacency.id});
+  for (const int link : row.links) by_link_.insert({link, row.adjacency.id});
+}
+
+void Resolver::unindex(const Row& row) {
+  if (row.adjacency.neighbour) by_neighbour_.erase({*row.adjacency.neighbour, row.adjacency.id});
+  for (const int link : row.links) by_link_.erase({link, row.adjacency.id});
+}
+
+}  // namespace culvert::resolver
