@@ -1,0 +1,183 @@
+#include "config/config.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "config/checks.hpp"
+#include "config/reader.hpp"
+#include "config/tunnel_keys.hpp"
+#include "config/values.hpp"
+
+namespace culvert::config {
+namespace {
+
+constexpr uint64_t kMaxMacs = 1u << 24;
+constexpr size_t kLongestEthdev = 63;  // RTE_ETH_NAME_MAX_LEN with its end
+
+Status set_netns(std::string_view text, Config& config) {
+  if (text.empty() || text.find_first_of(" \t\r\n") != std::string_view::npos)
+    return error("'{}' is no namespace; expected a name of `ip netns` or a path", text);
+  config.netns = text;
+  return {};
+}
+
+Status set_ethdev(std::string_view text, Port& port) {
+  if (text.empty() || text.size() > kLongestEthdev || text.find_first_of(" \t\r\n") != std::string_view::npos)
+    return error("'{}' is no ethdev; expected the name of a vdev such as net_af_packet0, or a PCI address",
+                 text);
+  port.ethdev = text;
+  return {};
+}
+
+constexpr Choice<KernelPath> kKernelPaths[] = {
+    {"bifurcated", KernelPath::bifurcated}, {"none", KernelPath::none}, {"tap", {}, false}};
+enum class NetworkType : uint8_t { l2 };
+constexpr Choice<NetworkType> kNetworkTypes[] = {{"l2", NetworkType::l2}, {"l3", {}, false}};
+
+// Answering ARP and ND comes with a later version; to say that it is not wanted is no mistake.
+Status set_suppress(std::string_view text, Network&) {
+  const auto wanted = parse_bool(text);
+  if (!wanted) return tl::make_unexpected(wanted.error());
+  if (*wanted) return error("'true' is not supported yet; expected false");
+  return {};
+}
+
+Status add_name(std::vector<std::string>& names, std::string_view text) {
+  names.emplace_back(text);
+  return {};
+}
+
+constexpr Key<Config> kKernelKeys[] = {{"netns", set_netns}};
+
+constexpr Key<Port> kPortKeys[] = {
+    {"name", [](std::string_view text, Port& port) { return assign(port.name, parse_name(text)); }, true},
+    {"ethdev", set_ethdev, true},
+    {"netdev", [](std::string_view text, Port& port) { return assign(port.netdev, parse_netdev(text)); }},
+    {"kernel_path",
+     [](std::string_view text, Port& port) {
+       return assign(port.kernel_path, parse_choice<KernelPath>(text, kKernelPaths));
+     }},
+    {"gids"},
+};
+
+constexpr Key<Network> kNetworkKeys[] = {
+    {"name", [](std::string_view text, Network& n) { return assign(n.name, parse_name(text)); }, true},
+    {"type",
+     [](std::string_view text, Network&) {
+       NetworkType type;
+       return assign(type, parse_choice<NetworkType>(text, kNetworkTypes));
+     },
+     true},
+    {"ports", [](std::string_view text, Network& n) { return add_name(n.ports, text); }, false, Shape::list},
+    {"tunnels", [](std::string_view text, Network& n) { return add_name(n.tunnels, text); }, false,
+     Shape::list},
+    {"learning", [](std::string_view text, Network& n) { return assign(n.learning, parse_bool(text)); }},
+    {"flood", [](std::string_view text, Network& n) { return assign(n.flood, parse_bool(text)); }},
+    {"max_macs",
+     [](std::string_view text, Network& n) { return assign(n.max_macs, parse_number(text, 1, kMaxMacs)); }},
+    {"suppress", set_suppress},
+    {"bridge"},
+    {"paths"},
+    {"table"},
+    {"routes"},
+};
+
+struct Document {
+  Reader reader;
+  Config config;
+  ConfigPlaces places;
+};
+
+// A list of maps: ports, tunnels, networks.
+template <typename T>
+void read_list(Reader& reader, const Reader::Entry& section, std::span<const Key<T>> keys,
+               std::vector<T>& objects, std::vector<Places>& places) {
+  if (!reader.expect_list(section.node, section.value, section.name)) return;
+  for (size_t i = 0; i < section.node.size(); ++i) {
+    const YAML::Node item = section.node[i];
+    T object;
+    places.push_back(reader.read_map(item, item.IsNull() ? section.value : place_of(item),
+                                     fmt::format("{}[{}]", section.name, i), keys, object));
+    objects.push_back(std::move(object));
+  }
+}
+
+void read_ports(Document& document, const Reader::Entry& section) {
+  auto& ports = document.config.ports;
+  read_list<Port>(document.reader, section, kPortKeys, ports, document.places.ports);
+  for (size_t i = 0; i < ports.size(); ++i)
+    if (!document.places.ports[i].has("kernel_path") && !ports[i].netdev.empty())
+      ports[i].kernel_path = KernelPath::bifurcated;
+}
+
+struct Section {
+  std::string_view name;
+  void (*set)(Document& document, const Reader::Entry& section) = nullptr;  // null: not supported yet
+};
+
+constexpr Section kSections[] = {
+    {"kernel",
+     [](Document& d, const Reader::Entry& section) {
+       d.reader.read_map<Config>(section.node, section.value, section.name, kKernelKeys, d.config);
+     }},
+    {"ports", read_ports},
+    {"tunnels",
+     [](Document& d, const Reader::Entry& section) {
+       read_list(d.reader, section, tunnel_keys(), d.config.tunnels, d.places.tunnels);
+     }},
+    {"networks",
+     [](Document& d, const Reader::Entry& section) {
+       read_list<Network>(d.reader, section, kNetworkKeys, d.config.networks, d.places.networks);
+     }},
+    {"flows"},
+    {"offload"},
+};
+
+void read_document(Document& document, const YAML::Node& root) {
+  if (root.IsNull() || !document.reader.expect_map(root, place_of(root), "the configuration")) return;
+  for (const auto& entry : document.reader.entries(root, "the configuration")) {
+    const auto* section =
+        std::find_if(std::begin(kSections), std::end(kSections),
+                     [&](const Section& candidate) { return candidate.name == entry.name; });
+    if (section == std::end(kSections))
+      document.reader.report(
+          entry.key, "{}", unknown_key(entry.name, "the configuration", std::span<const Section>(kSections)));
+    else if (!section->set)
+      document.reader.report(entry.key, "{}: not supported yet", entry.name);
+    else
+      section->set(document, entry);
+  }
+  check_config(document.config, document.places, document.reader);
+}
+
+Parsed unreadable(const std::string& path, const std::string& why) {
+  return {{}, {{path, 1, 1, "cannot read the configuration: " + why}}};
+}
+
+}  // namespace
+
+std::string Diagnostic::to_string() const { return fmt::format("{}:{}:{}: {}", file, line, column, message); }
+
+Parsed parse(const std::string& text, const std::string& file) {
+  Document document{Reader(file), {}, {}};
+  try {
+    read_document(document, document.reader.parse(text));
+  } catch (const YAML::Exception& fault) {
+    document.reader.report({fault.mark.line + 1, fault.mark.column + 1}, "YAML: {}", fault.msg);
+  }
+  return {std::move(document.config), document.reader.take_errors()};
+}
+
+Parsed load(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    return unreadable(path, "it is a directory; expected a YAML file");
+  std::ifstream file(path);
+  if (!file) return unreadable(path, errno_text(errno));
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (file.bad()) return unreadable(path, errno_text(errno));
+  return parse(text, path);
+}
+
+}  // namespace culvert::config

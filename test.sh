@@ -1,0 +1,58 @@
+#!/bin/bash
+# Installs, builds and tests. usage: sudo ./test.sh [--quick | --long]
+#   --quick  unit and smoke tests, no sanitizers: for the working day
+#   (none)   what CI runs: unit and smoke tests, sanitizer builds of both
+#   --long   all of it, and the soak, fuzz and stress tests
+# Closes with meson's summaries and then one line: N passed, N failed
+set -u
+cd "$(dirname "$0")"
+
+length=default
+case ${1:-} in
+  '') ;;
+  --quick) length=quick ;;
+  --long) length=long ;;
+  *) echo "usage: $0 [--quick | --long]" >&2; exit 2 ;;
+esac
+[ "$(id -u)" = 0 ] || { echo "the tests make network namespaces: run as root (sudo ./test.sh)" >&2; exit 1; }
+tests/install.sh test || exit 1
+
+passed=0
+failed=0
+
+# build DIRECTORY [MESON OPTION ...]
+build() {
+  local dir=$1; shift
+  [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" || return 1
+  ninja -C "$dir"
+}
+
+# run DIRECTORY [MESON TEST OPTION ...]: adds meson's own counts to the totals
+run() {
+  local dir=$1; shift
+  meson test -C "$dir" --no-rebuild --print-errorlogs "$@" | tee "$dir/summary.txt"
+  local ok bad
+  ok=$(awk '/^(Ok|Expected Fail): /{n += $NF} END{print n + 0}' "$dir/summary.txt")
+  bad=$(awk '/^(Fail|Unexpected Pass|Timeout): /{n += $NF} END{print n + 0}' "$dir/summary.txt")
+  [ $((ok + bad)) -gt 0 ] || { echo "no test ran in $dir"; bad=1; }
+  passed=$((passed + ok))
+  failed=$((failed + bad))
+}
+
+# stage DIRECTORY "MESON OPTIONS" [MESON TEST OPTION ...]
+stage() {
+  local dir=$1 options=$2; shift 2
+  echo "== $dir"
+  # shellcheck disable=SC2086  # a list of words
+  if build "$dir" $options; then run "$dir" "$@"; else echo "$dir: build failed"; failed=$((failed + 1)); fi
+}
+
+stage build '' --no-suite long
+if [ $length != quick ]; then
+  stage build-asan '-Db_sanitize=address,undefined -Db_lundef=false' --no-suite long --no-suite static
+  stage build-tsan '-Db_sanitize=thread -Db_lundef=false' --suite unit
+fi
+[ $length = long ] && stage build '' --suite long --timeout-multiplier 0
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]

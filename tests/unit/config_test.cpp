@@ -1,0 +1,362 @@
+#include "config/config.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "config/route_tables.hpp"
+#include "config/tunnel_keys.hpp"
+
+namespace culvert::config {
+namespace {
+
+std::string text_of(const std::vector<Diagnostic>& errors) {
+  std::string text;
+  for (const Diagnostic& error : errors) text += error.to_string() + "\n";
+  return text;
+}
+
+const std::string kGood = R"(
+ports:
+  - {name: uplink, ethdev: net_af_packet0, netdev: veth0}
+  - {name: tenant, ethdev: net_tap0}
+tunnels:
+  - {name: vx100, type: vxlan, vni: 100, local: 192.0.2.1, remote: 192.0.2.2}
+networks:
+  - {name: blue, type: l2, ports: [tenant], tunnels: [vx100]}
+)";
+
+TEST(Config, ShortestFormHasTheDefaults) {
+  const Parsed parsed = parse(kGood, "c");
+  ASSERT_TRUE(parsed.errors.empty()) << text_of(parsed.errors);
+  const Config& config = parsed.config;
+  EXPECT_EQ(config.netns, "");
+  ASSERT_EQ(config.ports.size(), 2u);
+  EXPECT_EQ(config.ports[0], (Port{"uplink", "net_af_packet0", "veth0", KernelPath::bifurcated}));
+  EXPECT_EQ(config.ports[1], (Port{"tenant", "net_tap0", "", KernelPath::none}));
+
+  tunnel::Tunnel tunnel;
+  tunnel.name = "vx100";
+  tunnel.vni = 100;
+  tunnel.local = *net::IpAddr::parse("192.0.2.1");
+  tunnel.remote = *net::IpAddr::parse("192.0.2.2");
+  ASSERT_EQ(config.tunnels.size(), 1u);
+  EXPECT_EQ(config.tunnels[0], tunnel);
+  ASSERT_EQ(config.networks.size(), 1u);
+  EXPECT_EQ(config.networks[0], (Network{"blue", {"tenant"}, {"vx100"}, true, true, 65536}));
+}
+
+TEST(Config, EveryKey) {
+  const Parsed parsed = parse(R"(
+kernel: {netns: /run/netns/gw}
+ports:
+  - {name: p, ethdev: 0000:01:00.0, netdev: eth0, kernel_path: none}
+tunnels:
+  - name: t
+    type: vxlan
+    vni: 16777215
+    local: 10.0.0.1
+    remote: 10.0.0.2
+    dst_port: 8472
+    source_port: [1000, 2000]
+    ttl: inherit
+    dscp: inherit
+    ecn: copy
+    table: 4294967295
+networks:
+  - {name: n, type: l2, learning: false, flood: false, max_macs: 10, suppress: false}
+)",
+                              "c");
+  ASSERT_TRUE(parsed.errors.empty()) << text_of(parsed.errors);
+  const tunnel::Tunnel& tunnel = parsed.config.tunnels.at(0);
+  EXPECT_EQ(parsed.config.netns, "/run/netns/gw");
+  EXPECT_EQ(parsed.config.ports.at(0).kernel_path, KernelPath::none);
+  EXPECT_EQ(tunnel.vni, 16777215u);
+  EXPECT_EQ(tunnel.dst_port, 8472);
+  EXPECT_EQ(tunnel.source_port_first, 1000);
+  EXPECT_EQ(tunnel.source_port_last, 2000);
+  EXPECT_EQ(tunnel.ttl, std::nullopt);
+  EXPECT_EQ(tunnel.dscp, std::nullopt);
+  EXPECT_EQ(tunnel.ecn, tunnel::Ecn::copy);
+  EXPECT_EQ(tunnel.table, 4294967295u);
+  EXPECT_EQ(parsed.config.networks.at(0), (Network{"n", {}, {}, false, false, 10}));
+}
+
+TEST(Config, NothingIsAConfigurationOfNothing) {
+  for (const char* text : {"", "# only a comment\n", "---\n"}) {
+    const Parsed parsed = parse(text, "c");
+    EXPECT_TRUE(parsed.errors.empty()) << text_of(parsed.errors);
+    EXPECT_EQ(parsed.config, Config{});
+  }
+}
+
+struct Bad {
+  const char* text;     // with an @ before the place that the error must point at
+  const char* message;  // a part of it
+};
+
+std::ostream& operator<<(std::ostream& out, const Bad& bad) { return out << bad.text; }
+
+class BadConfig : public testing::TestWithParam<Bad> {};
+
+// Exactly one error, at exactly this place.
+TEST_P(BadConfig, OneErrorAtItsPlace) {
+  const Bad& bad = GetParam();
+  std::string text = bad.text;
+  const size_t at = text.find('@');
+  ASSERT_NE(at, std::string::npos);
+  text.erase(at, 1);
+  const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<long>(at), '\n');
+  const size_t column = at - (line == 1 ? 0 : text.rfind('\n', at - 1) + 1) + 1;
+
+  const Parsed parsed = parse(text, "c.yaml");
+  ASSERT_EQ(parsed.errors.size(), 1u) << text_of(parsed.errors);
+  const Diagnostic& error = parsed.errors[0];
+  EXPECT_TRUE(error.to_string().starts_with(fmt::format("c.yaml:{}:{}: ", line, column)))
+      << error.to_string();
+  EXPECT_NE(error.message.find(bad.message), std::string::npos) << error.to_string();
+  EXPECT_EQ(error.message.find('\n'), std::string::npos);
+}
+
+#define PORT "ports:\n  - {name: p, ethdev: e, "
+#define TUNNEL "tunnels:\n  - {name: t, type: vxlan, vni: 1, local: 10.0.0.1, remote: 10.0.0.2"
+#define NETWORK "networks:\n  - {name: n, type: l2, "
+
+INSTANTIATE_TEST_SUITE_P(
+    Structure, BadConfig,
+    testing::Values(Bad{"ports: [@", "YAML syntax"}, Bad{"ports:\n  - {name: p\n@", "YAML syntax"},
+                    Bad{"ports:\n\t@- x\n", "YAML syntax"}, Bad{"a: b@: c\n", "YAML syntax"},
+                    Bad{"--- {}\n--- @{}\n", "second YAML document"},
+                    Bad{"@- a\n- b\n", "the configuration is a list; expected a map"},
+                    Bad{"@hello\n", "the configuration is a single value; expected a map"},
+                    Bad{"kernel: {}\n@port: []\n", "unknown key 'port'"},
+                    Bad{"@port: []\n", "did you mean 'ports'? known"},
+                    Bad{"ports: []\n\n@ports: []\n",
+                        "the key 'ports' stands twice in the configuration; its first is on line 1"},
+                    Bad{"? @[a, b]\n: c\n", "a key in the configuration is a list; expected a word"},
+                    Bad{"ports: @{name: p}\n", "ports is a map; expected a list"},
+                    Bad{"@ports:\n", "ports is nothing"},
+                    Bad{"ports:\n  - @uplink\n", "ports[0] is a single value; expected a map"},
+                    Bad{"kernel: @gw\n", "kernel is a single value; expected a map"},
+                    Bad{"kernel: {netns: @[gw]}\n", "kernel.netns is a list; expected a single value"},
+                    Bad{"kernel: {netns: @''}\n", "is no namespace"},
+                    Bad{"kernel: {@nets: gw}\n",
+                        "unknown key 'nets' in kernel; did you mean 'netns'? known keys: netns"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Ports, BadConfig,
+    testing::Values(
+        Bad{"ports:\n  - @{ethdev: e}\n", "ports[0] lacks the key 'name'"},
+        Bad{"ports:\n  - @name: p\n", "ports[0] lacks the key 'ethdev'"},
+        Bad{"ports:\n  - {name: @'a b', ethdev: e}\n", "'a b' is no name"},
+        Bad{"ports:\n  - {name: @json, ethdev: e}\n", "a word of the shell"},
+        Bad{"ports:\n  - {name: @a12345678901234567890123456789012, ethdev: e}\n",
+            "1 to 31 of the characters"},
+        Bad{"ports:\n  - {name: p, ethdev: @''}\n", "is no ethdev"},
+        Bad{"ports:\n  - name: p\n    @ethdev:\n", "ports[0].ethdev is nothing; expected a single value"},
+        Bad{PORT "netdev: @abcdefghijklmnop}\n", "no name of a kernel link"},
+        Bad{PORT "netdev: veth0, kernel_path: @bifurcate}\n",
+            "'bifurcate' is not known; expected bifurcated, none"},
+        Bad{PORT "kernel_path: @bifurcated}\n", "needs the kernel's link; expected the key 'netdev'"},
+        Bad{PORT "@name: q}\n", "the key 'name' stands twice in ports[0]"},
+        Bad{"ports:\n  - {name: p, ethdev: e}\n  - {name: @p, ethdev: f}\n",
+            "the port 'p' stands twice; its first is on line 2"},
+        Bad{"ports:\n  - {name: p, ethdev: e}\n  - {name: q, ethdev: @e}\n", "the ethdev 'e' stands twice"},
+        Bad{"ports:\n  - {name: p, ethdev: e, netdev: v}\n  - {name: q, ethdev: f, netdev: @v}\n",
+            "the netdev 'v' stands twice"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Tunnels, BadConfig,
+    testing::Values(
+        Bad{TUNNEL ", @tunel: x}", "unknown key 'tunel' in tunnels[0]; known keys: name, type, vni"},
+        Bad{TUNNEL ", @dst_prot: 1}", "did you mean 'dst_port'?"},
+        Bad{"tunnels:\n  - @{name: t, type: vxlan, local: 10.0.0.1, remote: 10.0.0.2}",
+            "lacks the key 'vni'"},
+        Bad{"tunnels:\n  - @{name: t, vni: 1, local: 10.0.0.1, remote: 10.0.0.2}", "lacks the key 'type'"},
+        Bad{"tunnels:\n  - {name: t, type: vxlan, vni: @16777216, local: 10.0.0.1, remote: 10.0.0.2}",
+            "tunnels[0].vni: '16777216' is no number from 0 to 16777215"},
+        Bad{"tunnels:\n  - {name: t, type: vxlan, vni: @-1, local: 10.0.0.1, remote: 10.0.0.2}",
+            "is no number"},
+        Bad{"tunnels:\n  - {name: t, type: @ipip, vni: 1, local: 10.0.0.1, remote: 10.0.0.2}",
+            "'ipip' is not known; expected vxlan"},
+        Bad{"tunnels:\n  - {name: t, type: vxlan, vni: 1, local: @10.0.0.256, remote: 10.0.0.2}",
+            "'10.0.0.256' is no IP address"},
+        Bad{"tunnels:\n  - {name: t, type: vxlan, vni: 1, local: 10.0.0.1, remote: @10.0.0.0/24}",
+            "'10.0.0.0/24' is no IP address"},
+        Bad{"tunnels:\n  - {name: t, type: vxlan, vni: 1, local: 10.0.0.1, remote: @239.1.1.1}",
+            "is multicast"},
+        Bad{"tunnels:\n  - {name: t, type: vxlan, vni: 1, local: @0.0.0.0, remote: 10.0.0.2}",
+            "is unspecified"},
+        Bad{"tunnels:\n  - {name: t, type: vxlan, vni: 1, local: 10.0.0.1, remote: @255.255.255.255}",
+            "is the broadcast address"},
+        Bad{"tunnels:\n  - {name: t, type: vxlan, vni: 1, local: 10.0.0.1, remote: @10.0.0.1}",
+            "'10.0.0.1' is also 'local'"},
+        Bad{TUNNEL ", dst_port: @0}", "dst_port: '0' is no number from 1 to 65535"},
+        Bad{TUNNEL ", dst_port: @4789x}", "'4789x' is no number"},
+        Bad{TUNNEL ", source_port: @[2, 1]}", "'2-1' is no range of ports"},
+        Bad{TUNNEL ", source_port: @[1]}", "is no range of ports"},
+        Bad{TUNNEL ", source_port: @7}", "is no range of ports"},
+        Bad{TUNNEL ", source_port: @{a: 1}}", "is a map; expected a single value"},
+        Bad{TUNNEL ", ttl: @0}", "'0' is no number from 1 to 255 and not inherit"},
+        Bad{TUNNEL ", ttl: @[1]}", "tunnels[0].ttl is a list; expected a single value"},
+        Bad{TUNNEL ", dscp: @64}", "'64' is no number from 0 to 63"},
+        Bad{TUNNEL ", ecn: @yes}", "'yes' is not known; expected auto, copy, zero"},
+        Bad{TUNNEL ", table: @mian}", "'mian' is no routing table; did you mean 'main'?"},
+        Bad{TUNNEL ", table: @4294967296}", "a number from 1 to 4294967295"},
+        Bad{TUNNEL ", table: @0}", "is no routing table"},
+        Bad{TUNNEL "}\n  - {name: @t, type: vxlan, vni: 2, local: 10.0.0.1, remote: 10.0.0.2}",
+            "the tunnel 't' stands twice"},
+        Bad{TUNNEL "}\n  - {name: u, type: vxlan, vni: @1, local: 10.0.0.1, remote: 10.0.0.2}",
+            "'10.0.0.1, 10.0.0.2, 4789, 1' stands twice; its first is on line 2"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Networks, BadConfig,
+    testing::Values(Bad{"networks:\n  - @{type: l2}\n", "networks[0] lacks the key 'name'"},
+                    Bad{"networks:\n  - @{name: n}\n", "networks[0] lacks the key 'type'"},
+                    Bad{NETWORK "learning: @maybe}\n", "'maybe' is neither true nor false"},
+                    Bad{NETWORK "max_macs: @0}\n", "is no number from 1 to"},
+                    Bad{NETWORK "ports: @p}\n", "networks[0].ports is a single value; expected a list"},
+                    Bad{NETWORK "ports: [@[p]]}\n", "networks[0].ports[0] is a list"},
+                    Bad{PORT "}\n" NETWORK "ports: [@q]}\n", "there is no port 'q'; known ports: p"},
+                    Bad{"ports:\n  - {name: tenant, ethdev: e}\n" NETWORK "ports: [@tenent]}\n",
+                        "did you mean 'tenant'?"},
+                    Bad{NETWORK "tunnels: [@t]}\n", "there is no tunnel 't'; known tunnels: none"},
+                    Bad{PORT "}\n" NETWORK "ports: [p]}\n  - {name: m, type: l2, ports: [@p]}\n",
+                        "as a member of networks, the port 'p' stands twice; its first is on line 4"},
+                    Bad{TUNNEL "}\n" NETWORK "tunnels: [t, @t]}\n", "the tunnel 't' stands twice"},
+                    Bad{"networks:\n  - {name: n, type: l2}\n  - {name: @n, type: l2}\n",
+                        "the network 'n' stands twice"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    NotSupportedYet, BadConfig,
+    testing::Values(
+        Bad{"@flows: []\n", "flows: not supported yet"}, Bad{"@offload: {mode: off}\n", "not supported yet"},
+        Bad{PORT "@gids: 256}\n", "ports[0].gids: not supported yet"},
+        Bad{PORT "netdev: v, kernel_path: @tap}\n", "'tap' is not supported yet"},
+        Bad{"tunnels:\n  - {name: t, type: @gre, local: 10.0.0.1, remote: 10.0.0.2}",
+            "'gre' is not supported yet"},
+        Bad{"tunnels:\n  - {name: t, type: @gretap, local: 10.0.0.1, remote: 10.0.0.2}", "not supported yet"},
+        Bad{"tunnels:\n  - {name: t, type: @nvgre, local: 10.0.0.1, remote: 10.0.0.2}", "not supported yet"},
+        Bad{"tunnels:\n  - {name: t, type: vxlan, vni: 1, local: 10.0.0.1, remote: @'2001:db8::1'}",
+            "IPv6 address: not supported yet"},
+        Bad{TUNNEL ", @inner_dst_mac: '02:00:00:00:07:01'}", "tunnels[0].inner_dst_mac: not supported yet"},
+        Bad{TUNNEL ", @inner_src_mac: '02:00:00:00:07:01'}", "not supported yet"},
+        Bad{TUNNEL ", @key: 1}", "not supported yet"}, Bad{TUNNEL ", @vsid: 1}", "not supported yet"},
+        Bad{TUNNEL ", @flow_id: 1}", "not supported yet"},
+        Bad{"networks:\n  - {name: n, type: @l3}\n", "'l3' is not supported yet"},
+        Bad{PORT "}\n" NETWORK "ports: [@{port: p, vlan: 100}]}\n", "a VLAN of a port is not supported yet"},
+        Bad{NETWORK "suppress: @true}\n", "'true' is not supported yet"},
+        Bad{NETWORK "@bridge: br0}\n", "networks[0].bridge: not supported yet"},
+        Bad{NETWORK "@paths: []}\n", "networks[0].paths: not supported yet"},
+        Bad{NETWORK "@table: main}\n", "networks[0].table: not supported yet"},
+        Bad{NETWORK "@routes: []}\n", "networks[0].routes: not supported yet"}));
+
+TEST(Config, AllErrorsAtOnceInTheOrderOfTheFile) {
+  const Parsed parsed = parse(R"(
+networks:
+  - {name: n, type: l2, ports: [nobody]}
+prots: []
+tunnels:
+  - {name: t, type: vxlan, vni: x, local: 10.0.0.1, remote: nowhere}
+  - {name: t, type: gre}
+)",
+                              "c");
+  std::vector<std::pair<int, int>> places;
+  for (const Diagnostic& error : parsed.errors) places.emplace_back(error.line, error.column);
+  const std::vector<std::pair<int, int>> expected{{3, 33}, {4, 1}, {6, 33}, {6, 61}, {7, 12}, {7, 21}};
+  EXPECT_EQ(places, expected) << text_of(parsed.errors);
+  EXPECT_TRUE(parsed.errors.at(1).to_string().starts_with("c:4:1: unknown key 'prots'"));
+}
+
+TEST(Config, UnreadableFilesSayWhy) {
+  const auto first = [](const std::string& path) {
+    const Parsed parsed = load(path);
+    return parsed.errors.size() == 1 ? parsed.errors[0].to_string() : text_of(parsed.errors);
+  };
+  EXPECT_EQ(first("/nonexistent/c.yaml"),
+            "/nonexistent/c.yaml:1:1: cannot read the configuration: No such file or directory");
+  EXPECT_EQ(first("/tmp"),
+            "/tmp:1:1: cannot read the configuration: it is a directory; expected a YAML file");
+  EXPECT_NE(first("/dev/zero/x").find("Not a directory"), std::string::npos);
+}
+
+TEST(Config, TheExampleInTheTreeIsRight) {
+  const Parsed parsed = load(std::string(CULVERT_SOURCE_ROOT) + "/config/culvert.yaml");
+  EXPECT_TRUE(parsed.errors.empty()) << text_of(parsed.errors);
+  EXPECT_EQ(parsed.config.netns, "gw");
+  EXPECT_EQ(parsed.config.networks.size(), 1u);
+}
+
+TEST(Config, HostileTextIsAnErrorAndNoCrash) {
+  const std::string deep(100000, '[');
+  EXPECT_FALSE(parse(deep, "c").errors.empty());
+  EXPECT_FALSE(parse(std::string("ports: \0", 8), "c").errors.empty());
+  EXPECT_FALSE(parse("a: &x [*x]\nb: *y\n", "c").errors.empty());
+}
+
+TEST(TunnelFromPairs, TheSameKeysAsTheYaml) {
+  const auto made = tunnel_from_pairs("t", {{"type", "vxlan"},
+                                            {"vni", "7"},
+                                            {"local", "10.0.0.1"},
+                                            {"remote", "10.0.0.2"},
+                                            {"source_port", "50000-50001"},
+                                            {"ttl", "inherit"}});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->name, "t");
+  EXPECT_EQ(made->vni, 7u);
+  EXPECT_EQ(made->source_port_first, 50000);
+  EXPECT_EQ(made->source_port_last, 50001);
+  EXPECT_EQ(made->ttl, std::nullopt);
+}
+
+TEST(TunnelFromPairs, Errors) {
+  const Pairs good{{"type", "vxlan"}, {"vni", "7"}, {"local", "10.0.0.1"}, {"remote", "10.0.0.2"}};
+  const auto message = [&](std::string_view name, const Pairs& more, size_t keep = 4) {
+    Pairs pairs(good.begin(), good.begin() + static_cast<long>(keep));
+    pairs.insert(pairs.end(), more.begin(), more.end());
+    const auto made = tunnel_from_pairs(name, pairs);
+    return made ? std::string("no error") : made.error().message;
+  };
+  EXPECT_NE(message("a/b", {}).find("'a/b' is no name"), std::string::npos);
+  EXPECT_NE(message("t", {{"tll", "3"}}).find("unknown key 'tll' in a tunnel; did you mean 'ttl'?"),
+            std::string::npos);
+  EXPECT_EQ(message("t", {{"vni", "8"}}), "vni is given twice; expected it once");
+  EXPECT_EQ(message("t", {{"name", "u"}}), "name is given twice; expected it once");
+  EXPECT_EQ(message("t", {{"key", "8"}}), "key: not supported yet");
+  EXPECT_EQ(message("t", {}, 3), "tunnel t lacks 'remote'; expected remote VALUE");
+  EXPECT_NE(message("t", {{"remote", "10.0.0.1"}}, 3).find("remote: '10.0.0.1' is also 'local'"),
+            std::string::npos);
+  EXPECT_NE(message("t", {{"remote", "::1"}}, 3).find("not supported yet"), std::string::npos);
+}
+
+TEST(TunnelKeys, WordsForCompletionAreAccepted) {
+  for (const auto& key : tunnel_keys()) {
+    std::istringstream words{std::string(key.words)};
+    for (std::string word; words >> word;) {
+      tunnel::Tunnel tunnel;
+      EXPECT_TRUE(key.set(word, tunnel)) << key.name << " " << word;
+    }
+  }
+}
+
+TEST(RouteTables, NamesFromFiles) {
+  const auto directory = std::filesystem::path(testing::TempDir()) / "culvert_route_tables";
+  std::filesystem::create_directories(directory / "rt_tables.d");
+  std::ofstream(directory / "rt_tables")
+      << "# comment\n0 unspec\n254\tmain\n100 blue # tail\nx y\n0x65 hex\n7\n";
+  std::ofstream(directory / "rt_tables.d" / "red.conf") << "200 red\n";
+  std::ofstream(directory / "rt_tables.d" / "README") << "201 none\n";
+  const auto tables = route_tables(directory);
+  const std::map<uint32_t, std::string> expected{{100, "blue"},    {101, "hex"},  {200, "red"},
+                                                 {253, "default"}, {254, "main"}, {255, "local"}};
+  EXPECT_EQ(tables, expected);
+  EXPECT_EQ(*parse_route_table("red", tables), 200u);
+  EXPECT_EQ(*parse_route_table("17", tables), 17u);
+  EXPECT_FALSE(parse_route_table("green", tables));
+  std::filesystem::remove_all(directory);
+}
+
+}  // namespace
+}  // namespace culvert::config

@@ -1,0 +1,347 @@
+// Every command: its text, its JSON, its errors, its completion.
+#include "shell_fixture.hpp"
+
+namespace culvert::shell {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+class Commands : public ShellTest {
+ protected:
+  std::vector<std::string> keys(const Json& object) {
+    std::vector<std::string> names;
+    for (const auto& [key, value] : object.items()) names.push_back(key);
+    return names;
+  }
+  Suggestions complete(const std::string& line) {
+    RawClient client = attach();
+    const Answer answer = ask(client, "complete " + line);
+    EXPECT_EQ(answer.outcome, Outcome::ok);
+    Suggestions result;
+    std::istringstream lines(answer.text);
+    std::getline(lines, result.append);
+    for (std::string choice; std::getline(lines, choice);) result.choices.push_back(choice);
+    return result;
+  }
+};
+
+using Names = std::vector<std::string>;
+
+TEST_F(Commands, PortsAsJson) {
+  EXPECT_EQ(run_json("show ports json"), Json::parse(R"([
+    {"name":"uplink","ethdev":"net_af_packet0","netdev":"veth0","port_id":0,"mac":"02:00:00:00:00:0a","link":"up",
+     "mtu":1500,"rx_packets":12345,"tx_packets":0,"rx_bytes":0,"tx_bytes":0,"drops":0},
+    {"name":"tenant","ethdev":"net_tap0","netdev":null,"port_id":1,"mac":"00:00:00:00:00:00","link":"down",
+     "mtu":1450,"rx_packets":0,"tx_packets":0,"rx_bytes":0,"tx_bytes":0,"drops":0}])"));
+}
+
+TEST_F(Commands, PortsAsTable) {
+  EXPECT_EQ(run("show ports").text,
+            "name    ethdev          netdev  port_id  mac                link   mtu  rx_packets  tx_packets  "
+            "rx_bytes  tx_bytes  drops\n"
+            "uplink  net_af_packet0  veth0         0  02:00:00:00:00:0a  up    1500       12345           0  "
+            "       0         0      0\n"
+            "tenant  net_tap0        -             1  00:00:00:00:00:00  down  1450           0           0  "
+            "       0         0      0\n");
+}
+
+TEST_F(Commands, Neighbours) {
+  EXPECT_EQ(run_json("show neighbours json"), Json::parse(R"([
+    {"netdev":"veth0","ip":"192.0.2.254","mac":"02:00:00:00:00:fe","nud":"reachable","encaps":1},
+    {"netdev":"veth0","ip":"2001:db8::7","mac":null,"nud":"failed","encaps":0}])"));
+  EXPECT_EQ(run("show neighbours").text,
+            "netdev  ip           mac                nud        encaps\n"
+            "veth0   192.0.2.254  02:00:00:00:00:fe  reachable       1\n"
+            "veth0   2001:db8::7  -                  failed          0\n");
+}
+
+TEST_F(Commands, Routes) {
+  EXPECT_EQ(run_json("show routes json"), Json::parse(R"([
+    {"table":254,"table_name":"main","prefix":"0.0.0.0/0","metric":0,"protocol":"static","prefsrc":null,
+     "type":"unicast","nexthops":[{"via":"192.0.2.254","netdev":"veth0","weight":1,"alive":true}],"nhid":null},
+    {"table":254,"table_name":"main","prefix":"192.0.2.0/24","metric":0,"protocol":"kernel","prefsrc":"192.0.2.1",
+     "type":"unicast","nexthops":[{"via":null,"netdev":"veth0","weight":1,"alive":true}],"nhid":7}])"));
+  EXPECT_NE(run("show routes").text.find("via 192.0.2.254 netdev veth0 weight 1 alive yes"),
+            std::string::npos);
+}
+
+TEST_F(Commands, RoutesAsk) {
+  const auto query = [&](const std::string& line) {
+    EXPECT_EQ(run(line).outcome, Outcome::ok) << line;
+    const control::RouteQuery& asked = api_.last_query;
+    return fmt::format("{} {} {}", asked.table.value_or("-"), asked.prefix ? asked.prefix->to_string() : "-",
+                       asked.address ? asked.address->to_string() : "-");
+  };
+  EXPECT_EQ(query("show routes"), "- - -");
+  EXPECT_EQ(query("show routes 10.0.0.0/8"), "- 10.0.0.0/8 -");
+  EXPECT_EQ(query("show routes 10.0.0.1 json"), "- - 10.0.0.1");
+  EXPECT_EQ(query("show routes table main"), "main - -");
+  EXPECT_EQ(query("show routes table 100 2001:db8::/32"), "100 2001:db8::/32 -");
+  EXPECT_EQ(query("show routes table 100 2001:db8::1 json"), "100 - 2001:db8::1");
+}
+
+TEST_F(Commands, Tunnels) {
+  const Json all = run_json("show tunnels json");
+  EXPECT_EQ(all, Json::parse(R"([
+    {"name":"vx100","type":"vxlan","local":"192.0.2.1","remote":"192.0.2.2","state":"resolved","reason":null,"encap":1},
+    {"name":"vx200","type":"vxlan","local":"192.0.2.1","remote":"192.0.2.3","state":"unresolved",
+     "reason":"no route to 192.0.2.3","encap":null}])"));
+  EXPECT_EQ(run_json("show tunnels vx200 json"), Json::array({all[1]}));
+  EXPECT_EQ(run("show tunnels vx100").text,
+            "name   type   local      remote     state     reason  encap\n"
+            "vx100  vxlan  192.0.2.1  192.0.2.2  resolved  -           1\n");
+}
+
+TEST_F(Commands, Encaps) {
+  EXPECT_EQ(run_json("show encaps json"), Json::parse(R"([
+    {"id":1,"tunnel":"vx100","state":"valid","reason":null,"port":"uplink","via":"192.0.2.254",
+     "dst_mac":"02:00:00:00:00:fe","src_mac":"02:00:00:00:00:0a","src_ip":"192.0.2.1","mtu":1450,"header":"0200",
+     "refs":1,"in_hardware":false,"packets":10,"bytes":1000}])"));
+  api_.encap_views = {control::EncapView{}};
+  const Json pending = run_json("show encaps json")[0];
+  EXPECT_EQ(pending["state"], "pending");
+  for (const char* key : {"reason", "port", "via", "dst_mac", "src_mac", "src_ip", "mtu", "header"})
+    EXPECT_TRUE(pending[key].is_null()) << key;
+}
+
+TEST_F(Commands, Paths) {
+  EXPECT_EQ(run_json("show paths json"),
+            Json::parse(R"([{"network":"blue","mac":"02:00:00:00:00:09","tunnel":"vx100",
+    "port":null,"origin":"learned","idle_s":3,"refs":1}])"));
+}
+
+TEST_F(Commands, Stats) {
+  const Json stats = run_json("show stats json");
+  EXPECT_EQ(stats,
+            Json::parse(R"({"rx":100,"tx":0,"forwarded":0,"encapsulated":0,"decapsulated":0,"exceptions":0,
+    "drops":{"split_horizon":0,"unknown_vni":2},
+    "lcores":[{"lcore":0,"role":"control","rx":0,"tx":0,"busy_pct":1.3},
+              {"lcore":1,"role":"worker","rx":100,"tx":90,"busy_pct":55.0}]})"));
+  EXPECT_EQ(run("show stats").text,
+            "rx:           100\ntx:           0\nforwarded:    0\nencapsulated: 0\ndecapsulated: "
+            "0\nexceptions:   0\n"
+            "drops:\n  split_horizon: 0\n  unknown_vni:   2\n"
+            "lcores:\n  lcore  role      rx  tx  busy_pct\n      0  control    0   0       1.3\n"
+            "      1  worker   100  90      55.0\n");
+}
+
+TEST_F(Commands, Mirror) {
+  EXPECT_EQ(run_json("show mirror json"),
+            Json::parse(R"({"epoch":1,"sequence":0,"resyncs":0,"overruns":0,"links":0,
+    "addresses":0,"neighbours":0,"routes":0,"nexthops":0,"consistent":true,"behind":0})"));
+  EXPECT_NE(run("show mirror").text.find("consistent: yes\n"), std::string::npos);
+}
+
+TEST_F(Commands, NothingIsAnEmptyListAndAHeader) {
+  api_.port_views.clear();
+  api_.neighbour_views.clear();
+  api_.route_views.clear();
+  api_.tunnel_views.clear();
+  api_.encap_views.clear();
+  api_.path_views.clear();
+  for (const char* what : {"ports", "neighbours", "routes", "tunnels", "encaps", "paths"}) {
+    EXPECT_EQ(run(fmt::format("show {} json", what)).text, "[]\n");
+    const std::string table = run(fmt::format("show {}", what)).text;
+    EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 1) << table;
+  }
+}
+
+TEST_F(Commands, FieldsOfTheContractInItsOrder) {
+  const std::map<std::string, Names> contract{
+      {"ports",
+       {"name", "ethdev", "netdev", "port_id", "mac", "link", "mtu", "rx_packets", "tx_packets", "rx_bytes",
+        "tx_bytes", "drops"}},
+      {"neighbours", {"netdev", "ip", "mac", "nud", "encaps"}},
+      {"routes",
+       {"table", "table_name", "prefix", "metric", "protocol", "prefsrc", "type", "nexthops", "nhid"}},
+      {"tunnels", {"name", "type", "local", "remote", "state", "reason", "encap"}},
+      {"encaps",
+       {"id", "tunnel", "state", "reason", "port", "via", "dst_mac", "src_mac", "src_ip", "mtu", "header",
+        "refs", "in_hardware", "packets", "bytes"}},
+      {"paths", {"network", "mac", "tunnel", "port", "origin", "idle_s", "refs"}},
+  };
+  for (const auto& [what, fields] : contract)
+    EXPECT_EQ(keys(run_json("show " + what + " json")[0]), fields) << what;
+  EXPECT_EQ(keys(run_json("show stats json")), (Names{"rx", "tx", "forwarded", "encapsulated", "decapsulated",
+                                                      "exceptions", "drops", "lcores"}));
+  EXPECT_EQ(keys(run_json("show mirror json")),
+            (Names{"epoch", "sequence", "resyncs", "overruns", "links", "addresses", "neighbours", "routes",
+                   "nexthops", "consistent", "behind"}));
+}
+
+TEST_F(Commands, NamesOfLinksMayBeAnyBytes) {
+  api_.neighbour_views[0].netdev = "veth\xff";
+  EXPECT_EQ(run_json("show neighbours json").size(), 2u);
+}
+
+TEST_F(Commands, TunnelAddAndDel) {
+  EXPECT_EQ(
+      run("tunnel add t type vxlan remote 10.0.0.2 local 10.0.0.1 vni 7 source_port 50000-50001").outcome,
+      Outcome::ok);
+  ASSERT_EQ(api_.added.size(), 1u);
+  EXPECT_EQ(api_.added[0].vni, 7u);
+  EXPECT_EQ(api_.added[0].source_port_last, 50001);
+  EXPECT_EQ(run("tunnel del vx200").outcome, Outcome::ok);
+  EXPECT_EQ(api_.changes, (Names{"add t", "del vx200"}));
+}
+
+TEST_F(Commands, ResyncStartStopShutdown) {
+  EXPECT_EQ(run("resync").outcome, Outcome::ok);
+  EXPECT_EQ(run("stop").outcome, Outcome::ok);
+  EXPECT_EQ(run("start").outcome, Outcome::ok);
+  EXPECT_EQ(run("quit").outcome, Outcome::bye);
+  EXPECT_EQ(run("shutdown").outcome, Outcome::bye);
+  EXPECT_EQ(api_.changes, (Names{"resync", "stop", "start", "shutdown"}));
+}
+
+TEST_F(Commands, BlankLinesAndComments) {
+  for (const char* line : {"", "   ", "\t", "# show nothing", "   # x", "\r"}) {
+    const Answer answer = run(line);
+    EXPECT_EQ(answer.outcome, Outcome::ok);
+    EXPECT_EQ(answer.text, "");
+  }
+  EXPECT_EQ(run("  show\tmirror   json # the mirror").outcome, Outcome::ok);
+  EXPECT_EQ(run("show mirror json\r").outcome, Outcome::ok);
+}
+
+TEST_F(Commands, Help) {
+  const std::string all = run("help").text;
+  for (const Command& command : all_commands()) {
+    EXPECT_NE(all.find(std::string(command.syntax)), std::string::npos);
+    EXPECT_NE(all.find(std::string(command.summary)), std::string::npos);
+  }
+  EXPECT_EQ(static_cast<size_t>(std::count(all.begin(), all.end(), '\n')), all_commands().size());
+  const std::string tunnel = run("help tunnel add").text;
+  EXPECT_TRUE(tunnel.starts_with("tunnel add NAME KEY VALUE [KEY VALUE ...]\n")) << tunnel;
+  EXPECT_EQ(tunnel.find("tunnel del"), std::string::npos);
+  EXPECT_NE(run("help tunnel").text.find("tunnel del TUNNEL"), std::string::npos);
+}
+
+// Every form of every command is read as itself.
+TEST(Grammar, NoTwoWaysToReadALine) {
+  Grammar grammar(all_commands());
+  const std::map<std::string_view, std::string> samples{{"SECONDS", "5"}, {"PREFIX|ADDRESS", "10.0.0.0/8"}};
+  for (const Form& form : grammar.forms()) {
+    std::string line;
+    for (const Token* token : form.tokens) {
+      const auto sample = samples.find(token->word);
+      line += sample != samples.end() ? sample->second : token->kind ? "x" : token->word;
+      line += " ";
+    }
+    bool ambiguous = false;
+    EXPECT_EQ(grammar.match(line, ambiguous), &form) << line;
+    EXPECT_FALSE(ambiguous) << line;
+  }
+}
+
+struct BadLine {
+  const char* line;
+  const char* message;  // a part of it
+};
+
+TEST_F(Commands, BadLinesAreOneClearErrorAndChangeNothing) {
+  const BadLine bad[] = {
+      {"foo", "unknown command 'foo'; try help"},
+      {"shwo ports", "unknown command 'shwo'; did you mean 'show'? try help"},
+      {"Show ports", "did you mean 'show'?"},
+      {"show", "'show' is incomplete; expected 'ports' or "},
+      {"show port", "'port' does not fit after 'show'; did you mean 'ports'? expected 'ports' or "},
+      {"show ports x", "'x' does not fit after 'show ports'; expected 'json'"},
+      {"show ports json json", "'json' is too much after 'show ports json'; expected nothing more"},
+      {"show mirror jsno", "did you mean 'json'?"},
+      {"show tunnels nobody", "there is no tunnel 'nobody'; known tunnels: vx100, vx200"},
+      {"show tunnels vx101 json", "did you mean 'vx100'?"},
+      {"show routes table", "'show routes table' is incomplete; expected TABLE"},
+      {"show routes table nowhere", "there is no table 'nowhere'"},
+      {"show routes 10.0.0.1/8", "'10.0.0.1/8' is no prefix"},
+      {"show routes 10.0.0.0/33", "is no prefix"},
+      {"show routes 10.0.0.300", "'10.0.0.300' is no IP address"},
+      {"show routes main", "'main' does not fit after 'show routes'"},
+      {"show flows", "show flows: not supported yet"},
+      {"show gids json", "show gids: not supported yet"},
+      {"tunnel", "'tunnel' is incomplete; expected 'add' or 'del' next"},
+      {"tunnel ad x", "did you mean 'add'?"},
+      {"tunnel add", "expected NAME"},
+      {"tunnel add x", "expected KEY"},
+      {"tunnel add x vni", "expected VALUE"},
+      {"tunnel add x vni 7", "tunnel x lacks 'type'"},
+      {"tunnel add x type gre local 10.0.0.1 remote 10.0.0.2", "type: 'gre' is not supported yet"},
+      {"tunnel add x type vxlan vni 1 local 10.0.0.1 remote 10.0.0.1", "remote: '10.0.0.1' is also 'local'"},
+      {"tunnel add x type vxlan vni 16777216 local 10.0.0.1 remote 10.0.0.2", "vni: '16777216' is no number"},
+      {"tunnel add x typ vxlan", "unknown key 'typ' in a tunnel; did you mean 'type'?"},
+      {"tunnel add x/y type vxlan vni 1 local 10.0.0.1 remote 10.0.0.2", "'x/y' is no name"},
+      {"tunnel add vx100 type vxlan vni 1 local 10.0.0.1 remote 10.0.0.2",
+       "there is a tunnel 'vx100' already"},
+      {"tunnel del", "expected TUNNEL (the name of a tunnel)"},
+      {"tunnel del nobody", "there is no tunnel 'nobody'"},
+      {"tunnel del vx100", "in use by network blue"},
+      {"wait soon", "'soon' does not fit after 'wait'; expected"},
+      {"wait 86401", "'86401' is no number of seconds from 0 to 86400"},
+      {"wait 1.2.3", "is no number of seconds"},
+      {"wait 1 tunnel nobody", "there is no tunnel 'nobody'"},
+      {"flow add dns port tenant", "flow: not supported yet"},
+      {"path flush blue", "path: not supported yet"},
+      {"monitor", "monitor: not supported yet"},
+      {"verify", "verify: not supported yet"},
+      {"reload", "reload: not supported yet"},
+      {"stop now", "'now' is too much after 'stop'"},
+      {"quit please", "too much"},
+      {"help nothing", "there is no command 'nothing'"},
+      {"help show port", "did you mean 'show ports'?"},
+      {"show ports \x1b[A", "control character at column 12"},
+      {"show;ports", "unknown command"},
+  };
+  for (const BadLine& entry : bad) {
+    const Answer answer = run(entry.line);
+    EXPECT_EQ(answer.outcome, Outcome::error) << entry.line;
+    EXPECT_NE(answer.text.find(entry.message), std::string::npos) << entry.line << "\n" << answer.text;
+    EXPECT_EQ(answer.text.find('\n'), std::string::npos) << answer.text;
+  }
+  EXPECT_TRUE(api_.changes.empty());
+  EXPECT_TRUE(api_.waits.empty());
+}
+
+TEST_F(Commands, CompletionOfWords) {
+  EXPECT_EQ(complete("sho").append, "w ");
+  EXPECT_EQ(complete("s").choices, (Names{"show", "start", "stop", "shutdown"}));
+  EXPECT_EQ(complete("show r").append, "outes ");
+  EXPECT_EQ(complete("show ports ").append, "json ");
+  EXPECT_EQ(complete("show ports json ").choices, Names{});
+  EXPECT_EQ(complete("nothing ").choices, Names{});
+  EXPECT_EQ(complete("").choices.size(), 9u);
+  EXPECT_EQ(complete("# sho").append, "");
+}
+
+TEST_F(Commands, CompletionOfNames) {
+  EXPECT_EQ(complete("show tunnels ").choices, (Names{"json", "vx100", "vx200"}));
+  EXPECT_EQ(complete("tunnel del v").append, "x");
+  EXPECT_EQ(complete("tunnel del vx").choices, (Names{"vx100", "vx200"}));
+  EXPECT_EQ(complete("tunnel del vx2").append, "00 ");
+  EXPECT_EQ(complete("wait 5 tunnel vx1").append, "00 ");
+  EXPECT_EQ(complete("show routes table mai").append, "n ");
+}
+
+TEST_F(Commands, CompletionOfKeysAndValues) {
+  EXPECT_EQ(complete("tunnel add x v").append, "ni ");
+  EXPECT_EQ(complete("tunnel add x type ").append, "vxlan ");
+  EXPECT_EQ(complete("tunnel add x type vxlan ecn ").choices, (Names{"auto", "copy", "zero"}));
+  EXPECT_EQ(complete("tunnel add x type vxlan vni 1 loc").append, "al ");
+  EXPECT_EQ(complete("tunnel add x type vxlan ty").choices, Names{});  // given already
+  EXPECT_EQ(complete("tunnel add x vni ").choices, Names{});
+  EXPECT_EQ(complete("help tun").append, "nel ");
+  EXPECT_EQ(complete("help tunnel ").choices, (Names{"add", "del"}));
+}
+
+TEST_F(Commands, CompletionAmongThousandsIsShortAndQuick) {
+  const control::TunnelView sample = api_.tunnel_views[0];
+  for (int i = 0; i < 4000; ++i) {
+    api_.tunnel_views.push_back(sample);
+    api_.tunnel_views.back().name = fmt::format("t{}", i);
+  }
+  const TimePoint before = Clock::now();
+  EXPECT_EQ(complete("show tunnels t").choices.size(), kMaxChoices);
+  EXPECT_LT(Clock::now() - before, 1s);
+}
+
+}  // namespace
+}  // namespace culvert::shell
