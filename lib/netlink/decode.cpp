@@ -79,6 +79,8 @@ Decoded decode_neighbour(const nlmsghdr& message) {
   neighbour.flags = header.ndm_flags;
   neighbour.ext_flags = attributes.number<uint32_t>(NDA_FLAGS_EXT);
   if (!attributes.ok() || !ip) return malformed("neighbour");
+  // Entries for multicast come and go with traffic, without events, and are of no use to anybody.
+  if (ip->is_multicast()) return std::nullopt;
   neighbour.ip = *ip;
   return neighbour;
 }

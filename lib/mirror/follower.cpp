@@ -1,0 +1,121 @@
+#include "mirror/follower.hpp"
+
+#include <algorithm>
+
+#include "mirror/kernel_rules.hpp"
+
+namespace culvert::mirror {
+namespace {
+
+RouteTable::Place place_of(const netlink::Event& event) {
+  if (event.replace) return RouteTable::Place::replace;
+  return event.append ? RouteTable::Place::last : RouteTable::Place::first;
+}
+
+}  // namespace
+
+void Follower::apply(const netlink::Event& event, uint64_t mark) {
+  mark_ = mark;
+  std::visit(
+      [&](const auto& object) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(object)>, Route>) {
+          if (event.added)
+            store_.put(object, place_of(event), mark_, 0);
+          else
+            store_.remove(object);
+        } else {
+          event.added ? added(object) : deleted(object);
+        }
+      },
+      event.object);
+}
+
+void Follower::added(const Link& link) {
+  const auto change = store_.put(link, mark_);
+  if (change.before) link_changed(*change.before, link);
+}
+
+void Follower::added(const Address& address) {
+  const auto change = store_.put(address, mark_);
+  if (change.before || !address.local.is_v4()) return;
+  // fib_frontend.c, fib_inetaddr_event: a new address revives hops that died with the last one.
+  const Link* link = store_.table<Link>().find(address.ifindex);
+  if (link == nullptr || !link->is_up()) return;
+  const bool carrier = rules::has_carrier(*link);
+  store_.revise_on_link(link->ifindex, [&](const Route& route) {
+    return route.dst.address.is_v4() ? rules::link_revived(route, link->ifindex, carrier) : route;
+  });
+}
+
+// The kernel tells of most of this before RTM_DELLINK; nothing may refer to a link that is not there.
+void Follower::deleted(const Link& link) {
+  const int ifindex = link.ifindex;
+  flush_nexthops(ifindex);
+  store_.revise_on_link(ifindex, [&](const Route& route) { return rules::link_gone(route, ifindex); });
+  for (const auto& key : store_.neighbours_on(ifindex)) store_.erase<Neighbour>(key);
+  for (const auto& key : store_.addresses_on(ifindex)) store_.erase<Address>(key);
+  store_.erase<Link>(ifindex);
+}
+
+void Follower::deleted(const Address& address) {
+  if (!store_.erase<Address>(address.key())) return;
+  const bool elsewhere = store_.address(address.local) != nullptr;
+  store_.revise_with_prefsrc(
+      address.local, [&](const Route& route) { return rules::prefsrc_gone(route, address, elsewhere); });
+  if (!address.local.is_v4() || store_.has_ipv4_address(address.ifindex)) return;
+  store_.revise_on_link(address.ifindex,
+                        [&](const Route& route) { return rules::last_address_gone(route, address.ifindex); });
+}
+
+void Follower::link_changed(const Link& before, const Link& after) {
+  const int ifindex = after.ifindex;
+  const bool had_carrier = rules::has_carrier(before), has_carrier = rules::has_carrier(after);
+  if (before.is_up() && !after.is_up()) {
+    flush_nexthops(ifindex);
+    store_.revise_on_link(ifindex, [&](const Route& route) { return rules::link_down(route, ifindex); });
+  } else if (after.is_up() && (!before.is_up() || (!had_carrier && has_carrier))) {
+    revive(after);
+  } else if (after.is_up() && had_carrier && !has_carrier) {
+    flush_nexthops(ifindex);
+    store_.revise_on_link(ifindex, [&](const Route& route) { return rules::carrier_lost(route, ifindex); });
+  }
+}
+
+void Follower::revive(const Link& link) {
+  const bool carrier = rules::has_carrier(link);
+  store_.revise_on_link(
+      link.ifindex, [&](const Route& route) { return rules::link_revived(route, link.ifindex, carrier); });
+}
+
+void Follower::put_nexthop(const Nexthop& nexthop, uint64_t mark) {
+  if (!store_.put(nexthop, mark).changed) return;
+  store_.update_routes_on_nexthop(nexthop.id);
+  for (const uint32_t group : store_.groups_with(nexthop.id)) store_.update_routes_on_nexthop(group);
+}
+
+// nexthop.c, nh_netdev_event: the objects go without an event when their link goes down or loses its carrier.
+void Follower::flush_nexthops(int ifindex) {
+  for (const uint32_t id : store_.nexthops_on(ifindex)) remove_nexthop(id);
+}
+
+// nexthop.c, __remove_nexthop: routes on it go, IPv4's without an event; so do groups without a member left.
+void Follower::remove_nexthop(uint32_t id) {
+  if (!store_.erase<Nexthop>(id)) return;
+  store_.erase_routes_on_nexthop(id);
+  remove_from_groups(id);
+}
+
+void Follower::remove_from_groups(uint32_t id) {
+  for (const uint32_t group_id : store_.groups_with(id)) {
+    const Nexthop* group = store_.table<Nexthop>().find(group_id);
+    if (group == nullptr) continue;
+    Nexthop after = *group;
+    std::erase_if(after.group, [&](const auto& member) { return member.first == id; });
+    if (after.group.empty())
+      remove_nexthop(group_id);
+    else
+      put_nexthop(after, mark_);
+  }
+}
+
+}  // namespace culvert::mirror

@@ -1,0 +1,120 @@
+// Hash tables of kernel objects, and the indexes beside them.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <tuple>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "net/address.hpp"
+
+namespace culvert::mirror {
+
+// Hashes the keys of netlink/objects.hpp: an integer, an address, or a tuple of them.
+struct KeyHash {
+  template <typename Key>
+  size_t operator()(const Key& key) const {
+    return std::hash<Key>{}(key);
+  }
+  template <typename... Parts>
+  size_t operator()(const std::tuple<Parts...>& key) const {
+    size_t seed = sizeof...(Parts);
+    std::apply([&](const Parts&... parts) { ((seed = net::hash_combine(seed, (*this)(parts))), ...); }, key);
+    return seed;
+  }
+};
+
+// The keys of the objects that refer to something: which addresses are on link 3?
+template <typename Reference, typename Key>
+class Index {
+ public:
+  using Keys = std::unordered_set<Key, KeyHash>;
+
+  void add(const Reference& reference, const Key& key) { keys_[reference].insert(key); }
+  void remove(const Reference& reference, const Key& key) {
+    const auto found = keys_.find(reference);
+    if (found == keys_.end()) return;
+    found->second.erase(key);
+    if (found->second.empty()) keys_.erase(found);
+  }
+  bool has(const Reference& reference) const { return keys_.contains(reference); }
+  // Null: none.
+  const Keys* find(const Reference& reference) const {
+    const auto found = keys_.find(reference);
+    return found == keys_.end() ? nullptr : &found->second;
+  }
+  // A copy, for those who change the index while they walk.
+  std::vector<Key> copy(const Reference& reference) const {
+    const Keys* keys = find(reference);
+    return keys == nullptr ? std::vector<Key>{} : std::vector<Key>(keys->begin(), keys->end());
+  }
+
+ private:
+  std::unordered_map<Reference, Keys, KeyHash> keys_;
+};
+
+// Objects by key. Each has a mark: the number of the dumped message that last confirmed it (store.hpp).
+template <typename T>
+class Table {
+ public:
+  using Key = decltype(std::declval<const T&>().key());
+
+  size_t size() const { return entries_.size(); }
+
+  const T* find(const Key& key) const {
+    const auto found = entries_.find(key);
+    return found == entries_.end() ? nullptr : &found->second.object;
+  }
+
+  // True if the very same object is here; it is marked then.
+  bool confirm(const T& object, uint64_t mark) {
+    const auto found = entries_.find(object.key());
+    if (found == entries_.end() || !(found->second.object == object)) return false;
+    found->second.mark = mark;
+    return true;
+  }
+
+  // Returns what was there before.
+  std::optional<T> put(const T& object, uint64_t mark) {
+    const auto [place, is_new] = entries_.try_emplace(object.key(), Entry{object, mark});
+    if (is_new) return std::nullopt;
+    place->second.mark = mark;
+    return std::exchange(place->second.object, object);
+  }
+
+  std::optional<T> erase(const Key& key) {
+    auto node = entries_.extract(key);
+    if (node.empty()) return std::nullopt;
+    return std::move(node.mapped().object);
+  }
+
+  // What was last confirmed before `mark`.
+  std::vector<T> older_than(uint64_t mark) const {
+    std::vector<T> older;
+    for (const auto& [key, entry] : entries_)
+      if (entry.mark < mark) older.push_back(entry.object);
+    return older;
+  }
+
+  // In the order of the keys.
+  std::vector<const T*> sorted() const {
+    std::vector<const T*> objects;
+    objects.reserve(entries_.size());
+    for (const auto& [key, entry] : entries_) objects.push_back(&entry.object);
+    std::sort(objects.begin(), objects.end(), [](const T* a, const T* b) { return a->key() < b->key(); });
+    return objects;
+  }
+
+ private:
+  struct Entry {
+    T object;
+    uint64_t mark;
+  };
+  std::unordered_map<Key, Entry, KeyHash> entries_;
+};
+
+}  // namespace culvert::mirror
