@@ -44,8 +44,10 @@ struct Stats {
   uint64_t overruns = 0;  // ENOBUFS: the kernel dropped events
   size_t links = 0, addresses = 0, neighbours = 0, routes = 0, nexthops = 0;
   uint64_t malformed = 0;  // messages that could not be decoded, skipped
-  uint64_t corrections =
-      0;  // differences that a self-check found: each means a rule of the kernel's is missing
+  uint64_t checks = 0;     // self-checks completed
+  // Differences that self-checks found and mended: each means that the kernel was silent in a way unknown
+  // here.
+  uint64_t corrections = 0;
   bool consistent = false;  // the last dump completed and no event was lost since
   size_t behind = 0;        // events read and not yet applied
 };
