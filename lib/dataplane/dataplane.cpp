@@ -2,6 +2,7 @@
 
 #include <rte_launch.h>
 #include <rte_lcore.h>
+#include <rte_pause.h>
 
 #include <algorithm>
 
@@ -74,7 +75,7 @@ Status Dataplane::launch() {
       return error("lcore {} cannot run a worker: it is the main lcore or not in EAL's list", lcore);
     if (const int rc = rte_eal_remote_launch(run_worker, worker.get(), lcore); rc != 0)
       return error("lcore {} cannot run a worker: {}", lcore, errno_text(rc));
-    state_->launched.push_back(lcore);
+    state_->launched.push_back(worker.get());
   }
   return {};
 }
@@ -83,7 +84,10 @@ void Dataplane::set_forwarding(bool on) { state_->shared.forwarding.store(on, st
 
 void Dataplane::shutdown() {
   state_->shared.running.store(false, std::memory_order_relaxed);
-  for (const unsigned lcore : state_->launched) rte_eal_wait_lcore(lcore);
+  for (const Worker* worker : state_->launched) {
+    while (!worker->ended()) rte_pause();
+    rte_eal_wait_lcore(worker->lcore());  // the lcore may be launched again
+  }
   state_->launched.clear();
 }
 

@@ -44,7 +44,7 @@ struct Dataplane::State {
   rcu::RetireQueue retired;
   std::vector<std::unique_ptr<Worker>> workers;
   std::unique_ptr<Fdb> fdb;
-  std::vector<unsigned> launched;                         // lcores
+  std::vector<Worker*> launched;                          // on their lcores
   std::unordered_map<EncapId, EncapCounters> encap_base;  // counted for earlier owners of the id
 
   std::optional<TimePoint> started;

@@ -49,6 +49,8 @@ void Worker::run() {
     if (now - window_start_tsc_ >= window_tsc_) finish_window(now);
   }
   shared_.domain->offline(lcore_);
+  // Release, for ended(): all that this thread wrote is seen by who sees that it ended.
+  ended_.store(true, std::memory_order_release);
 }
 
 void Worker::finish_window(uint64_t now_tsc) {

@@ -78,6 +78,8 @@ class Worker {
   const Stamps& stamps() const { return stamps_; }
   LearnRing& learning() { return learning_; }
   unsigned lcore() const { return lcore_; }
+  // True once run() has returned and left nothing behind in any core's view.
+  bool ended() const { return ended_.load(std::memory_order_acquire); }
 
  private:
   struct TxBurst {
@@ -131,6 +133,7 @@ class Worker {
   uint64_t window_start_tsc_ = 0, window_busy_tsc_ = 0, window_tsc_ = 0;
 
   // Read by the control lcore.
+  std::atomic<bool> ended_{false};
   Counters counters_;
   Stamps stamps_;
   LearnRing learning_;

@@ -22,7 +22,17 @@ void Domain::online(ReaderId reader) { rte_rcu_qsbr_thread_online(qsbr_.get(), r
 void Domain::offline(ReaderId reader) { rte_rcu_qsbr_thread_offline(qsbr_.get(), reader); }
 void Domain::quiescent(ReaderId reader) { rte_rcu_qsbr_quiescent(qsbr_.get(), reader); }
 uint64_t Domain::start() { return rte_rcu_qsbr_start(qsbr_.get()); }
-bool Domain::passed(uint64_t token) { return rte_rcu_qsbr_check(qsbr_.get(), token, false) == 1; }
+
+bool Domain::passed(uint64_t token) {
+  if (rte_rcu_qsbr_check(qsbr_.get(), token, false) != 1) return false;
+#if defined(__SANITIZE_THREAD__)
+  // The check may rest on what rte_hash found out before, on this thread but in a library that TSan does not
+  // see. Let it see the same acquire loads here.
+  for (ReaderId reader = 0; reader < RTE_MAX_LCORE; ++reader)
+    __atomic_load_n(&qsbr_->qsbr_cnt[reader].cnt, __ATOMIC_ACQUIRE);
+#endif
+  return true;
+}
 
 RetireQueue::~RetireQueue() {
   for (const Retired& retired : queue_) retired.free(retired.object);

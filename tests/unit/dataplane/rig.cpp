@@ -1,14 +1,10 @@
 #include "rig.hpp"
 
-#include <rte_eal.h>
+#include <rte_bus_vdev.h>
 #include <rte_eth_ring.h>
 #include <rte_mbuf.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <numeric>
-
-#include "eal.hpp"
 
 namespace culvert::testing {
 
@@ -31,6 +27,9 @@ RingPort::RingPort(const std::string& name, unsigned workers, unsigned ring_size
 RingPort::~RingPort() {
   drain();
   EXPECT_EQ(in_use(), 0u) << "mbufs leaked";
+  const std::string vdev = port_->ethdev();
+  port_.reset();
+  rte_vdev_uninit(vdev.c_str());
 }
 
 void RingPort::drain() {

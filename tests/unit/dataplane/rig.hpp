@@ -14,6 +14,7 @@
 #include "bytes.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/worker.hpp"
+#include "eal.hpp"
 #include "port/port.hpp"
 #include "rcu/domain.hpp"
 
