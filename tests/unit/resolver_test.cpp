@@ -1,5 +1,5 @@
-// The resolver on the real kernel: each test makes a network namespace of its own, with `up` (a culvert port)
-// wired to `far`, and drives it with ip(8).
+// The resolver on the real kernel: each test makes a network namespace of its own, with `uplink` (a culvert
+// port) wired to `far`, and drives it with ip(8).
 
 #include "resolver/resolver.hpp"
 
@@ -7,8 +7,10 @@
 #include <poll.h>
 #include <sched.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <memory>
 
 namespace culvert::resolver {
 namespace {
@@ -20,14 +22,14 @@ class ResolverTest : public testing::Test {
   void SetUp() override {
     ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << "needs root";
     ip("link set lo up");
-    ip("link add up address 02:00:00:00:00:01 type veth peer name far");
-    ip("link set up up");
+    ip("link add uplink address 02:00:00:00:00:01 type veth peer name far");
+    ip("link set uplink up");
     ip("link set far up");
-    ip("address add 192.0.2.1/24 dev up");
+    ip("address add 192.0.2.1/24 dev uplink");
     auto mirror = mirror::Mirror::create({});
     ASSERT_TRUE(mirror) << mirror.error().message;
     mirror_ = std::move(*mirror);
-    resolver_ = std::make_unique<Resolver>(*mirror_, std::vector<PortLink>{{3, "up"}},
+    resolver_ = std::make_unique<Resolver>(*mirror_, std::vector<PortLink>{{3, "uplink"}},
                                            [this](const Adjacency& changed) { ++changes_[changed.id]; });
     settle();
   }
@@ -63,7 +65,14 @@ class ResolverTest : public testing::Test {
 
   EncapId add(const tunnel::Tunnel& tunnel) { return resolver_->add(tunnel, now_); }
   void neighbour(const std::string& ip_address, const std::string& mac = "02:00:00:00:00:02") {
-    ip("neighbour replace " + ip_address + " lladdr " + mac + " nud permanent dev up");
+    ip("neighbour replace " + ip_address + " lladdr " + mac + " nud permanent dev uplink");
+  }
+  // As ip(8) shows it. (No event tells of INCOMPLETE and DELAY: net/core/neighbour.c, __neigh_event_send.)
+  static std::string kernel_neighbour(const std::string& ip_address) {
+    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(
+        ::popen(("ip -d neighbour show " + ip_address).c_str(), "r"), ::pclose);
+    char line[256]{};
+    return std::fgets(line, sizeof(line), pipe.get()) != nullptr ? line : "";
   }
   Reason reason(EncapId id) { return resolver_->at(id).reason; }
   const tunnel::EncapRule& rule(EncapId id) { return *resolver_->at(id).rule; }
@@ -102,7 +111,9 @@ TEST_F(ResolverTest, FollowsMacRouteAndMtu) {
   settle();
   EXPECT_EQ(rule(id).dst_mac.to_string(), "02:00:00:00:00:fe");
   EXPECT_EQ(rule(id).mtu, 1400u);
-  ip("link set up address 02:00:00:00:00:99");
+  ip("link set uplink address 02:00:00:00:00:99");
+  neighbour("192.0.2.254",
+            "02:00:00:00:00:fe");  // the kernel forgets all neighbours of a link whose MAC changes
   settle();
   EXPECT_EQ(rule(id).src_mac.to_string(), "02:00:00:00:00:99");
   EXPECT_EQ(changes_[id], 4);
@@ -118,7 +129,7 @@ TEST_F(ResolverTest, SaysWhyNotAndHeals) {
     std::string words;
   };
   const Case cases[] = {
-      {"address del 192.0.2.1/24 dev up", "address add 192.0.2.1/24 dev up", Reason::no_local_address,
+      {"address del 192.0.2.1/24 dev uplink", "address add 192.0.2.1/24 dev uplink", Reason::no_local_address,
        "no local address: 192.0.2.1"},
       {"route add blackhole 192.0.2.2/32", "route del 192.0.2.2/32", Reason::rejected,
        "blackhole route 192.0.2.2/32"},
@@ -126,17 +137,16 @@ TEST_F(ResolverTest, SaysWhyNotAndHeals) {
        "unreachable route 192.0.2.2/32"},
       {"route add prohibit 192.0.2.2/32", "route del 192.0.2.2/32", Reason::rejected,
        "prohibit route 192.0.2.2/32"},
-      {"route del 192.0.2.0/24 dev up", "route add 192.0.2.0/24 dev up", Reason::no_route,
+      {"route del 192.0.2.0/24 dev uplink", "route add 192.0.2.0/24 dev uplink", Reason::no_route,
        "no route to 192.0.2.2 in table main"},
-      {"link set far down", "link set far up", Reason::link_down, "nexthop link down: up"},
+      {"link set far down", "link set far up", Reason::link_down, "nexthop link down: uplink"},
       {"route add 192.0.2.2/32 dev far", "route del 192.0.2.2/32", Reason::not_a_port,
        "not a culvert port: far"},
       {"route add throw 192.0.2.2/32", "route del 192.0.2.2/32", Reason::no_route, "no route to 192.0.2.2"},
       {"address add 192.0.2.2/32 dev lo", "address del 192.0.2.2/32 dev lo", Reason::loop,
        "loops back into a tunnel"},
-      {"neighbour del 192.0.2.2 dev up",
-       "neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:02 nud permanent dev up",
-       Reason::neighbour_unresolved, "neighbour unresolved: 192.0.2.2 on up"},
+      {"neighbour del 192.0.2.2 dev uplink", "link set lo up", Reason::neighbour_unresolved,
+       "neighbour unresolved: 192.0.2.2 on uplink"},
   };
   for (const Case& test : cases) {
     ip(test.breaks);
@@ -144,6 +154,7 @@ TEST_F(ResolverTest, SaysWhyNotAndHeals) {
     EXPECT_EQ(reason(id), test.reason) << test.breaks << ": " << text(id);
     EXPECT_EQ(text(id).substr(0, test.words.size()), test.words) << test.breaks;
     ip(test.mends);
+    neighbour("192.0.2.2");  // the kernel forgets a link's neighbours with its last address
     settle();
     EXPECT_EQ(reason(id), Reason::none) << test.mends << ": " << text(id);
   }
@@ -153,14 +164,14 @@ TEST_F(ResolverTest, LinkDownAndUpHeals) {
   neighbour("192.0.2.2");
   settle();
   const EncapId id = add(to("192.0.2.2"));
-  ip("link set up down");
+  ip("link set uplink down");
   settle();
   EXPECT_NE(reason(id), Reason::none);
-  ip("link set up up");
+  ip("link set uplink up");
   neighbour("192.0.2.2");  // the kernel has flushed it with the link
   settle();
   EXPECT_EQ(reason(id), Reason::none) << text(id);
-  ip("link del up");
+  ip("link del uplink");
   settle();
   EXPECT_EQ(reason(id), Reason::no_local_address) << text(id);
 }
@@ -176,7 +187,7 @@ TEST_F(ResolverTest, KernelTunnelIsALoop) {
 }
 
 TEST_F(ResolverTest, FindsThePortUnderAMacvlan) {
-  ip("link add link up name mv address 02:00:00:00:00:aa type macvlan mode bridge");
+  ip("link add link uplink name mv address 02:00:00:00:00:aa type macvlan mode bridge");
   ip("link set mv up");
   ip("address add 203.0.113.1/24 dev mv");
   ip("neighbour replace 203.0.113.2 lladdr 02:00:00:00:00:bb nud permanent dev mv");
@@ -201,12 +212,12 @@ TEST_F(ResolverTest, OtherTable) {
 TEST_F(ResolverTest, NexthopObjectMoves) {
   neighbour("192.0.2.254");
   neighbour("192.0.2.253", "02:00:00:00:00:fd");
-  ip("nexthop add id 10 via 192.0.2.254 dev up");
+  ip("nexthop add id 10 via 192.0.2.254 dev uplink");
   ip("route add 198.51.100.0/24 nhid 10");
   settle();
   const EncapId id = add(to("198.51.100.1"));
   ASSERT_EQ(reason(id), Reason::none) << text(id);
-  ip("nexthop replace id 10 via 192.0.2.253 dev up");
+  ip("nexthop replace id 10 via 192.0.2.253 dev uplink");
   settle();
   EXPECT_EQ(rule(id).dst_mac.to_string(), "02:00:00:00:00:fd");
   ip("nexthop replace id 10 blackhole");
@@ -244,7 +255,7 @@ TEST_F(ResolverTest, ManyTunnelsOnOneNeighbour) {
     tunnel.vni = vni;
     ids.push_back(add(tunnel));
   }
-  const NeighbourKey key{mirror_->link_by_name("up")->ifindex, *net::IpAddr::parse("192.0.2.254")};
+  const NeighbourKey key{mirror_->link_by_name("uplink")->ifindex, *net::IpAddr::parse("192.0.2.254")};
   EXPECT_EQ(resolver_->encaps_on(key), 4000u);
   changes_.clear();
   neighbour("192.0.2.254", "02:00:00:00:00:ee");
@@ -261,10 +272,8 @@ TEST_F(ResolverTest, AsksTheKernelToResolve) {
   const EncapId id = add(to("192.0.2.2"));
   EXPECT_EQ(reason(id), Reason::neighbour_unresolved);
   settle();
-  const int up = mirror_->link_by_name("up")->ifindex;
-  const mirror::Neighbour* asked = mirror_->neighbour(up, *net::IpAddr::parse("192.0.2.2"));
-  ASSERT_NE(asked, nullptr) << "no neighbour was asked for";
-  EXPECT_FALSE(asked->is_valid());
+  EXPECT_NE(kernel_neighbour("192.0.2.2").find("INCOMPLETE"), std::string::npos)
+      << kernel_neighbour("192.0.2.2");
   ASSERT_TRUE(resolver_->next_timer());
   EXPECT_EQ(*resolver_->next_timer() - now_, NeighbourDemand::kFirstRetry);
   resolver_->remove(id);
@@ -272,25 +281,23 @@ TEST_F(ResolverTest, AsksTheKernelToResolve) {
 }
 
 TEST_F(ResolverTest, LeavesTheOperatorsNeighboursAlone) {
-  ip("neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:02 nud stale extern_learn dev up");
+  ip("neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:02 nud stale extern_learn dev uplink");
   settle();
   const EncapId id = add(to("192.0.2.2"));
   ASSERT_EQ(reason(id), Reason::none) << text(id);
   resolver_->used(id);
-  settle();
-  const int up = mirror_->link_by_name("up")->ifindex;
-  EXPECT_TRUE(mirror_->neighbour(up, *net::IpAddr::parse("192.0.2.2"))->is_operators());
+  EXPECT_NE(kernel_neighbour("192.0.2.2").find("extern_learn"), std::string::npos)
+      << kernel_neighbour("192.0.2.2");
+  EXPECT_NE(kernel_neighbour("192.0.2.2").find("STALE"), std::string::npos);
 }
 
 TEST_F(ResolverTest, UsedEncapConfirmsAStaleNeighbour) {
-  ip("neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:02 nud stale dev up");
+  ip("neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:02 nud stale dev uplink");
   settle();
   const EncapId id = add(to("192.0.2.2"));
   ASSERT_EQ(reason(id), Reason::none) << text(id);
   resolver_->used(id);
-  settle();
-  const int up = mirror_->link_by_name("up")->ifindex;
-  EXPECT_EQ(mirror_->neighbour(up, *net::IpAddr::parse("192.0.2.2"))->nud_name(), "delay");
+  EXPECT_NE(kernel_neighbour("192.0.2.2").find("DELAY"), std::string::npos) << kernel_neighbour("192.0.2.2");
 }
 
 TEST(NeighbourDemand, BacksOffTo30s) {
