@@ -37,7 +37,7 @@ for pair in "$ta 10.7.0.2" "$tb 10.7.0.1" "$ta fd00:7::2"; do
 done
 
 step "iperf3 both ways"
-background in_ns "$tb" iperf3 -s >/dev/null
+background "$tb" iperf3 -s >/dev/null
 wait_for 5 in_ns "$tb" sh -c 'ss -ltn | grep -q :5201' || fail "iperf3 does not listen"
 for options in "" "-R" "-u -b 50M" "-u -b 50M -R"; do
   run "iperf3 -c 10.7.0.2 $options"
@@ -48,9 +48,8 @@ done
 
 step "The peer's underlay MAC changes while tenants ping each other ten times a second"
 before=$(field '.[0].dst_mac' show encaps)
-in_ns "$ta" ping -q -i 0.1 -c 60 10.7.0.2 > "$RUN/ping.out" &
+background "$ta" ping -q -i 0.1 -c 60 10.7.0.2 > "$RUN/ping.out"
 PING=$!
-HELPERS+=("$PING")
 sleep 1
 run "ip -n peer link set eth0 address 02:00:00:00:aa:02"
 in_ns "$peer" ip link set eth0 address 02:00:00:00:aa:02

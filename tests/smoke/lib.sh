@@ -36,8 +36,8 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# background COMMAND ...: runs it until the script ends; its pid is $!
-background() { "$@" & HELPERS+=($!); }
+# background NS COMMAND ...: runs it in the namespace until the script ends; its pid is $!
+background() { local ns=$1; shift; ip netns exec "$ns" "$@" & HELPERS+=($!); }
 
 # wait_for SECONDS COMMAND ...: until it succeeds
 wait_for() {

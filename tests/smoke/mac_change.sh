@@ -9,7 +9,7 @@ ctl wait 10 tunnel vx100
 ping_all "$ta" 10.7.0.2
 
 # The plain kernels: gw and peer themselves, over the same wire.
-pings() { in_ns "$1" ping -q -i 0.05 -c 80 "$2" > "$3" & }
+pings() { ip netns exec "$1" ping -q -i 0.05 -c 80 "$2" > "$3" & }
 lost() { awk '/packets transmitted/ { print $1 - $4 }' "$1"; }
 pings "$ta" 10.7.0.2 "$RUN/culvert.ping"; one=$!
 pings "$gw" 192.0.2.2 "$RUN/kernel.ping"; two=$!
@@ -21,7 +21,7 @@ new=02:00:00:00:aa:02
 in_ns "$peer" ip link set eth0 address "$new"
 followed() { [ "$(field '.[0].dst_mac' show encaps)" = "$new" ]; }
 wait_for 10 followed || fail "the MAC change was not followed"
-background in_ns "$un" tcpdump -q -i to-gw -w "$RUN/after.pcap" -U "udp port 4789 and ether src $(mac_of "$gw" uplink0)" 2>/dev/null
+background "$un" tcpdump -q -i to-gw -w "$RUN/after.pcap" -U "udp port 4789 and ether src $(mac_of "$gw" uplink0)" 2>/dev/null
 dump=$!
 sleep 1.5
 kill "$dump"; wait "$dump" 2>/dev/null || true

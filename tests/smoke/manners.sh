@@ -37,7 +37,7 @@ say "idle: $idle ticks of 10 ms in 3 s"
 [ "${SANITIZED:-no}" = yes ] || [ $idle -le 30 ] || fail "an idle culvert uses $idle of 300 ticks"
 
 # A client that asks and never reads, and one with half a line, stop nobody.
-background /usr/bin/python3 - "$SOCKET" <<'PY'
+background "$gw" /usr/bin/python3 - "$SOCKET" <<'PY'
 import socket, sys, time
 stalled = socket.socket(socket.AF_UNIX); stalled.connect(sys.argv[1]); stalled.setblocking(False)
 half = socket.socket(socket.AF_UNIX); half.connect(sys.argv[1]); half.send(b"run sho")
