@@ -124,18 +124,33 @@ void RouteTable::remove(const Route& told, const Changed& changed) {
 }
 
 void RouteTable::revise_on_link(int ifindex, const Rule& rule, const Changed& changed) {
-  revise(on_link_.copy(ifindex), rule, changed);
-}
-void RouteTable::revise_on_nexthop(uint32_t id, const Rule& rule, const Changed& changed) {
-  revise(on_nexthop_.copy(id), rule, changed);
-}
-void RouteTable::revise_with_prefsrc(const net::IpAddr& ip, const Rule& rule, const Changed& changed) {
-  revise(with_prefsrc_.copy(ip), rule, changed);
+  const auto on_link = [&](const Route& route) {
+    return std::any_of(route.hops.begin(), route.hops.end(),
+                       [&](const Hop& hop) { return hop.ifindex == ifindex; });
+  };
+  revise(on_link_.copy(ifindex), on_link, rule, changed);
 }
 
-void RouteTable::revise(const std::vector<Node*>& nodes, const Rule& rule, const Changed& changed) {
+void RouteTable::revise_on_nexthop(uint32_t id, const Rule& rule, const Changed& changed) {
+  const auto on_nexthop = [&](const Route& route) { return route.nexthop_id == id; };
+  revise(on_nexthop_.copy(id), on_nexthop, rule, changed);
+}
+
+void RouteTable::revise_with_prefsrc(const net::IpAddr& ip, const Rule& rule, const Changed& changed) {
+  const auto with_prefsrc = [&](const Route& route) { return route.prefsrc == ip; };
+  revise(with_prefsrc_.copy(ip), with_prefsrc, rule, changed);
+}
+
+// The index leads to the prefix; other routes of the prefix are none of the rule's business.
+template <typename Concerned>
+void RouteTable::revise(const std::vector<Node*>& nodes, const Concerned& concerned, const Rule& rule,
+                        const Changed& changed) {
   for (Node* node : nodes) {
     for (size_t i = 0; i < node->entries.size();) {
+      if (!concerned(node->entries[i].route)) {
+        ++i;
+        continue;
+      }
       std::optional<Route> after = rule(node->entries[i].route);
       if (!after) {
         take(*node, i, changed);

@@ -64,7 +64,7 @@ class RouteTable {
   // RTM_DELROUTE: takes away the route, or of an IPv6 multipath route the siblings told.
   void remove(const Route& told, const Changed& changed);
 
-  // Applies a rule to every route of the index entry.
+  // Applies a rule to every route with a hop on the link, on the nexthop object, with the preferred source.
   void revise_on_link(int ifindex, const Rule& rule, const Changed& changed);
   void revise_on_nexthop(uint32_t id, const Rule& rule, const Changed& changed);
   void revise_with_prefsrc(const net::IpAddr& ip, const Rule& rule, const Changed& changed);
@@ -88,7 +88,9 @@ class RouteTable {
   void drop_if_empty(Node& node);
   void change(Node& node, Entry& entry, Route after, const Changed& changed);
   void take(Node& node, size_t index, const Changed& changed);
-  void revise(const std::vector<Node*>& nodes, const Rule& rule, const Changed& changed);
+  template <typename Concerned>
+  void revise(const std::vector<Node*>& nodes, const Concerned& concerned, const Rule& rule,
+              const Changed& changed);
   void index(Node& node, const Route& route, bool add);
   void reindex(Node& node);
 
