@@ -286,7 +286,10 @@ void Mirror::Impl::on_timer(TimePoint now) {
   drain();
 }
 
-void Mirror::Impl::resync() { begin_epoch(); }
+void Mirror::Impl::resync() {
+  if (!events_) return lost();
+  begin_epoch();
+}
 
 void Mirror::Impl::barrier(Done done) {
   if (phase_ == Phase::drain || phase_ == Phase::back_off) {
