@@ -37,8 +37,15 @@ void Census::begin(bool everything) {
 
 void Census::take(const netlink::Object& object) {
   ++mark_;
-  if (!std::visit([&](const auto& value) { return store_.confirm(value, mark_); }, object))
-    staged_.push_back({object, mark_});
+  const bool confirmed = std::visit(
+      [&](const auto& value) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(value)>, Route>)
+          return store_.confirm(value, mark_, oldest_);
+        else
+          return store_.confirm(value, mark_);
+      },
+      object);
+  if (!confirmed) staged_.push_back({object, mark_});
 }
 
 std::vector<std::string> Census::settle_and_tell() {

@@ -56,8 +56,9 @@ class RouteTable {
   const Route* lookup(uint32_t table, const net::IpAddr& ip) const;
   std::vector<const Route*> sorted() const;
 
-  // As of Table. `oldest` is the first mark of the running dump (Place::dumped).
-  bool confirm(const Route& route, uint64_t mark);
+  // As of Table. `oldest` is the first mark of the running dump. A route that no longer stands where it stood
+  // among its equals is not confirmed, and put() as dumped takes it away and enters it anew.
+  bool confirm(const Route& route, uint64_t mark, uint64_t oldest);
   void put(Route route, Place place, uint64_t mark, uint64_t oldest, const Changed& changed);
   std::vector<Route> older_than(uint64_t mark) const;
 
@@ -82,6 +83,7 @@ class RouteTable {
 
   Entry* find_same(Node& node, const Route& route);
   Entry* find_replaced(Node& node, const Route& route, Place place, uint64_t oldest);
+  static bool is_overtaken(const Node& node, const Entry& entry, uint64_t oldest);
   static size_t position(const Node& node, const Route& route, Place place, uint64_t mark);
 
   Node& node_of(const Route& route);

@@ -96,6 +96,16 @@ TEST_F(Synced, ResyncFlapsNothing) {
   EXPECT_EQ(replica.deltas, before);
 }
 
+TEST_F(Synced, OrderAmongEqualsIsRestored) {
+  ip("route add 40.0.0.0/24 via 10.0.0.3\nroute append 40.0.0.0/24 via 10.0.0.4\n"
+     "route append 40.0.0.0/24 via 10.0.0.5");
+  sync(*mirror);
+  ip("route del 40.0.0.0/24 via 10.0.0.3\nroute append 40.0.0.0/24 via 10.0.0.3");
+  mirror->resync();  // what the kernel has queued is thrown away
+  sync(*mirror);
+  EXPECT_EQ(route("40.0.0.1")->hops[0].via, net::IpAddr::parse("10.0.0.4"));
+}
+
 TEST_F(Synced, ChangesDuringAResyncAreFollowed) {
   mirror->resync();
   for (int i = 0; i < 50; ++i) {
