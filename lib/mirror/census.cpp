@@ -37,18 +37,31 @@ void Census::begin(bool everything) {
 
 void Census::take(const netlink::Object& object) {
   ++mark_;
-  if (!std::visit([&](const auto& value) { return store_.confirm(value, mark_); }, object))
-    staged_.push_back({object, mark_});
+  const bool confirmed = std::visit(
+      [&](const auto& value) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(value)>, Route>)
+          return store_.confirm(value, mark_, oldest_);
+        else
+          return store_.confirm(value, mark_);
+      },
+      object);
+  if (!confirmed) staged_.push_back({object, mark_});
 }
 
-std::vector<std::string> Census::differences() {
-  find_stale();
+std::vector<std::string> Census::settle_and_tell() {
   std::vector<std::string> lines;
-  const auto add = [&](const char* what, const netlink::Object& object) {
+  const auto tell = [&](const char* what, const netlink::Object& object) {
     lines.push_back(what + std::visit([](const auto& value) { return describe(value); }, object));
   };
-  for (const Staged& staged : staged_) add("the kernel has ", staged.object);
-  for (const netlink::Object& object : stale_) add("the kernel no longer has ", object);
+  for (; !staged_.empty(); staged_.pop_front()) {
+    tell("the kernel has ", staged_.front().object);
+    enter(staged_.front());
+  }
+  find_stale();
+  for (; !stale_.empty(); stale_.pop_back()) {
+    tell("the kernel no longer has ", stale_.back());
+    erase(stale_.back());
+  }
   return lines;
 }
 
@@ -92,7 +105,8 @@ void Census::erase(const netlink::Object& object) {
       object);
 }
 
-// Swept from the back: first what refers to others.
+// Only when all differences are entered: they take the place of what they replace. Swept from the back: first
+// what refers to others.
 void Census::find_stale() {
   if (stale_known_) return;
   stale_known_ = true;

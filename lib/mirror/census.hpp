@@ -23,10 +23,10 @@ class Census {
   // The number of the latest message taken.
   uint64_t mark() const { return mark_; }
 
-  // The dump is over. What differs, a line each; empty: nothing.
-  std::vector<std::string> differences();
-  // Enters up to about `budget` differences, which it counts down. True: all are entered.
+  // The dump is over: enters up to about `budget` differences, which it counts down. True: all are entered.
   bool settle(size_t& budget);
+  // Enters all at once and says what they were, a line each.
+  std::vector<std::string> settle_and_tell();
 
  private:
   struct Staged {

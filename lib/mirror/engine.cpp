@@ -4,7 +4,6 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "base/log.hpp"
 #include "netlink/requests.hpp"
@@ -266,12 +265,10 @@ void Mirror::Impl::finish_check() {
     return;
   }
   ++checks_;
-  const auto differences = census_.differences();
+  const auto differences = census_.settle_and_tell();
   corrections_ += differences.size();
   for (size_t i = 0; i < std::min(differences.size(), kLoggedDifferences); ++i)
     kLog.warning("self-check: {} (a silent change that culvert does not know)", differences[i]);
-  size_t all = std::numeric_limits<size_t>::max();
-  census_.settle(all);
 }
 
 TimePoint Mirror::Impl::next_timer() const {
@@ -289,7 +286,10 @@ void Mirror::Impl::on_timer(TimePoint now) {
   drain();
 }
 
-void Mirror::Impl::resync() { begin_epoch(); }
+void Mirror::Impl::resync() {
+  if (!events_) return lost();
+  begin_epoch();
+}
 
 void Mirror::Impl::barrier(Done done) {
   if (phase_ == Phase::drain || phase_ == Phase::back_off) {

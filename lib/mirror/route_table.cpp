@@ -64,11 +64,12 @@ std::vector<const Route*> RouteTable::sorted() const {
   return routes;
 }
 
-bool RouteTable::confirm(const Route& route, uint64_t mark) {
+bool RouteTable::confirm(const Route& route, uint64_t mark, uint64_t oldest) {
   const auto node = nodes_.find(Key{route.table, route.dst});
   if (node == nodes_.end()) return false;
   for (Entry& entry : node->second.entries) {
     if (!(entry.route == route)) continue;
+    if (is_overtaken(node->second, entry, oldest)) return false;
     entry.mark = mark;
     return true;
   }
@@ -86,6 +87,10 @@ std::vector<Route> RouteTable::older_than(uint64_t mark) const {
 void RouteTable::put(Route route, Place place, uint64_t mark, uint64_t oldest, const Changed& changed) {
   Node& node = node_of(route);
   Entry* old = find_same(node, route);
+  if (old != nullptr && place == Place::dumped && is_overtaken(node, *old, oldest)) {
+    take(node, static_cast<size_t>(old - node.entries.data()), changed);
+    old = nullptr;
+  }
   if (old == nullptr) old = find_replaced(node, route, place, oldest);
   if (old != nullptr) {
     old->mark = mark;
@@ -124,18 +129,33 @@ void RouteTable::remove(const Route& told, const Changed& changed) {
 }
 
 void RouteTable::revise_on_link(int ifindex, const Rule& rule, const Changed& changed) {
-  revise(on_link_.copy(ifindex), rule, changed);
-}
-void RouteTable::revise_on_nexthop(uint32_t id, const Rule& rule, const Changed& changed) {
-  revise(on_nexthop_.copy(id), rule, changed);
-}
-void RouteTable::revise_with_prefsrc(const net::IpAddr& ip, const Rule& rule, const Changed& changed) {
-  revise(with_prefsrc_.copy(ip), rule, changed);
+  const auto on_link = [&](const Route& route) {
+    return std::any_of(route.hops.begin(), route.hops.end(),
+                       [&](const Hop& hop) { return hop.ifindex == ifindex; });
+  };
+  revise(on_link_.copy(ifindex), on_link, rule, changed);
 }
 
-void RouteTable::revise(const std::vector<Node*>& nodes, const Rule& rule, const Changed& changed) {
+void RouteTable::revise_on_nexthop(uint32_t id, const Rule& rule, const Changed& changed) {
+  const auto on_nexthop = [&](const Route& route) { return route.nexthop_id == id; };
+  revise(on_nexthop_.copy(id), on_nexthop, rule, changed);
+}
+
+void RouteTable::revise_with_prefsrc(const net::IpAddr& ip, const Rule& rule, const Changed& changed) {
+  const auto with_prefsrc = [&](const Route& route) { return route.prefsrc == ip; };
+  revise(with_prefsrc_.copy(ip), with_prefsrc, rule, changed);
+}
+
+// The index leads to the prefix; other routes of the prefix are none of the rule's business.
+template <typename Concerned>
+void RouteTable::revise(const std::vector<Node*>& nodes, const Concerned& concerned, const Rule& rule,
+                        const Changed& changed) {
   for (Node* node : nodes) {
     for (size_t i = 0; i < node->entries.size();) {
+      if (!concerned(node->entries[i].route)) {
+        ++i;
+        continue;
+      }
       std::optional<Route> after = rule(node->entries[i].route);
       if (!after) {
         take(*node, i, changed);
@@ -171,6 +191,14 @@ RouteTable::Entry* RouteTable::find_replaced(Node& node, const Route& route, Pla
     if (other_kind == nullptr) other_kind = &entry;
   }
   return other_kind;
+}
+
+// The dump told an equal before this route that stands behind it here.
+bool RouteTable::is_overtaken(const Node& node, const Entry& entry, uint64_t oldest) {
+  const auto behind = node.entries.begin() + (&entry - node.entries.data()) + 1;
+  return std::any_of(behind, node.entries.end(), [&](const Entry& other) {
+    return other.mark >= oldest && rank(other.route) == rank(entry.route);
+  });
 }
 
 size_t RouteTable::position(const Node& node, const Route& route, Place place, uint64_t mark) {

@@ -56,15 +56,16 @@ class RouteTable {
   const Route* lookup(uint32_t table, const net::IpAddr& ip) const;
   std::vector<const Route*> sorted() const;
 
-  // As of Table. `oldest` is the first mark of the running dump (Place::dumped).
-  bool confirm(const Route& route, uint64_t mark);
+  // As of Table. `oldest` is the first mark of the running dump. A route that no longer stands where it stood
+  // among its equals is not confirmed, and put() as dumped takes it away and enters it anew.
+  bool confirm(const Route& route, uint64_t mark, uint64_t oldest);
   void put(Route route, Place place, uint64_t mark, uint64_t oldest, const Changed& changed);
   std::vector<Route> older_than(uint64_t mark) const;
 
   // RTM_DELROUTE: takes away the route, or of an IPv6 multipath route the siblings told.
   void remove(const Route& told, const Changed& changed);
 
-  // Applies a rule to every route of the index entry.
+  // Applies a rule to every route with a hop on the link, on the nexthop object, with the preferred source.
   void revise_on_link(int ifindex, const Rule& rule, const Changed& changed);
   void revise_on_nexthop(uint32_t id, const Rule& rule, const Changed& changed);
   void revise_with_prefsrc(const net::IpAddr& ip, const Rule& rule, const Changed& changed);
@@ -82,13 +83,16 @@ class RouteTable {
 
   Entry* find_same(Node& node, const Route& route);
   Entry* find_replaced(Node& node, const Route& route, Place place, uint64_t oldest);
+  static bool is_overtaken(const Node& node, const Entry& entry, uint64_t oldest);
   static size_t position(const Node& node, const Route& route, Place place, uint64_t mark);
 
   Node& node_of(const Route& route);
   void drop_if_empty(Node& node);
   void change(Node& node, Entry& entry, Route after, const Changed& changed);
   void take(Node& node, size_t index, const Changed& changed);
-  void revise(const std::vector<Node*>& nodes, const Rule& rule, const Changed& changed);
+  template <typename Concerned>
+  void revise(const std::vector<Node*>& nodes, const Concerned& concerned, const Rule& rule,
+              const Changed& changed);
   void index(Node& node, const Route& route, bool add);
   void reindex(Node& node);
 

@@ -65,7 +65,9 @@ class Store {
 
   // Routes. The hops of one with a nexthop object are completed from the object where the kernel did not tell
   // them (net.ipv4.nexthop_compat_mode=0).
-  bool confirm(const Route& route, uint64_t mark) { return routes_.confirm(completed(route), mark); }
+  bool confirm(const Route& route, uint64_t mark, uint64_t oldest) {
+    return routes_.confirm(completed(route), mark, oldest);
+  }
   void put(const Route& route, RouteTable::Place place, uint64_t mark, uint64_t oldest) {
     routes_.put(completed(route), place, mark, oldest, tell_);
   }
