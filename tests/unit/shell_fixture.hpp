@@ -76,9 +76,9 @@ class ShellTest : public testing::Test {
     return RawClient(*server_->attach(std::move(left)));
   }
 
-  // Turns the loop until `done`, five seconds at most.
+  // Turns the loop until `done`; not for ever.
   bool turn_until(const std::function<bool()>& done) {
-    const TimePoint end = Clock::now() + 5s;
+    const TimePoint end = Clock::now() + 30s;
     while (!done()) {
       if (Clock::now() > end) return false;
       loop_.turn(5ms);
