@@ -102,6 +102,7 @@ void Worker::terminate_tunnels(PortIndex port, std::span<rte_mbuf*> packets, Fra
     }
     refuse_outer(port, mbuf, l2_bytes);
   }
+  counters_.decapsulated.add(frames.count);
 }
 
 // A packet whose key is in the table: sound? Then it becomes the inner frame.
@@ -131,7 +132,6 @@ void Worker::decapsulate(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes, cons
   const uint64_t source = load<uint64_t>(data + 4) >> 16;
   if (!accept(port, mbuf, source)) [[unlikely]]
     return;
-  counters_.decapsulated.add();
 
   const auto id = static_cast<NetworkId>(match.network);
   Frame& frame = frames.frame[frames.count++];
