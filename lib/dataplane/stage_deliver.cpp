@@ -7,20 +7,22 @@
 namespace culvert::dataplane {
 
 void Worker::deliver(Frames& frames) {
+  uint64_t forwarded = 0;
   for (const Frame& frame : frames.all()) {
     if (frame.to.is_nowhere()) {
       flood(frame);
     } else if (frame.to == frame.from) {
       drop(frame.in, frame.mbuf, DropReason::same_port);
     } else if (!frame.to.is_tunnel()) {
-      counters_.forwarded.add();
+      ++forwarded;
       out_of_port(static_cast<PortIndex>(frame.to.index()), frame.mbuf);
     } else if (frame.from.is_tunnel()) {
       drop(frame.in, frame.mbuf, DropReason::split_horizon);
     } else {
-      if (into_tunnel(frame, frame.mbuf, frame.to.index())) counters_.forwarded.add();
+      forwarded += into_tunnel(frame, frame.mbuf, frame.to.index()) ? 1 : 0;
     }
   }
+  counters_.forwarded.add(forwarded);
 }
 
 // `mbuf` is the frame's own or a copy of it. False: dropped.

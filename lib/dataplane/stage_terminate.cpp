@@ -4,6 +4,7 @@
 
 #include "dataplane/ecn.hpp"
 #include "dataplane/inner_parse.hpp"
+#include "dataplane/kernel_frame.hpp"
 #include "dataplane/outer_parse.hpp"
 #include "dataplane/worker.hpp"
 
@@ -30,6 +31,17 @@ void trim_to(rte_mbuf* mbuf, uint32_t bytes) {
   for (rte_mbuf* tail = rest; tail != nullptr; tail = tail->next) --mbuf->nb_segs;
   rte_pktmbuf_free(rest);
   mbuf->pkt_len = bytes;
+}
+
+// Completes the inner checksum that a kernel left to hardware. A kernel that does so ("local checksum
+// offload") has made the outer UDP checksum for the inner packet as it will be then: only afterwards is the
+// outer one right.
+bool complete_inner(rte_mbuf* mbuf, uint32_t outer_bytes) {
+  if (outer_bytes > rte_pktmbuf_data_len(mbuf)) return false;
+  rte_pktmbuf_adj(mbuf, static_cast<uint16_t>(outer_bytes));
+  const bool completed = fix_kernel_frame(mbuf) == KernelFrame::completed;
+  rte_pktmbuf_prepend(mbuf, static_cast<uint16_t>(outer_bytes));
+  return completed;
 }
 
 // The bytes in front of the outer IP header: 14, or 18 behind a VLAN tag. 0: not IPv4.
@@ -102,12 +114,21 @@ void Worker::terminate_tunnels(PortIndex port, std::span<rte_mbuf*> packets, Fra
     }
     refuse_outer(port, mbuf, l2_bytes);
   }
+  counters_.decapsulated.add(frames.count);
 }
 
 // A packet whose key is in the table: sound? Then it becomes the inner frame.
 void Worker::decapsulate(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes, const TunnelMatch& match,
                          Frames& frames) {
-  const OuterCheck check = check_outer(mbuf, l2_bytes, snapshot_->ports[port].kernel_frames);
+  auto* data = rte_pktmbuf_mtod(mbuf, uint8_t*);
+  const uint32_t udp_offset = l2_bytes + (data[l2_bytes] & 0xfu) * 4;
+  const uint32_t outer_bytes = udp_offset + kUdpVxlanBytes;
+  const bool kernel_frames = snapshot_->ports[port].kernel_frames;
+  OuterCheck check = check_outer(mbuf, l2_bytes, kernel_frames);
+  if (check.fault == DropReason::udp_bad_checksum && kernel_frames && complete_inner(mbuf, outer_bytes)) {
+    counters_.checksums_completed.add();
+    check = check_outer(mbuf, l2_bytes, kernel_frames);
+  }
   if (check.fault) [[unlikely]]
     return drop(port, mbuf, *check.fault);
   if (check.checksum_unfinished) counters_.checksums_unfinished.add();
@@ -115,12 +136,9 @@ void Worker::decapsulate(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes, cons
   if (network == nullptr) [[unlikely]]
     return drop(port, mbuf, DropReason::no_network);
 
-  auto* data = rte_pktmbuf_mtod(mbuf, uint8_t*);
   const uint8_t outer_tos = data[l2_bytes + offsetof(net::Ipv4Hdr, tos)];
-  const uint32_t udp_offset = l2_bytes + (data[l2_bytes] & 0xfu) * 4;
   const uint32_t udp_bytes = load<net::be16>(data + udp_offset + offsetof(net::UdpHdr, length)).host();
   trim_to(mbuf, udp_offset + udp_bytes);
-  const uint32_t outer_bytes = udp_offset + kUdpVxlanBytes;
   rte_pktmbuf_adj(mbuf, static_cast<uint16_t>(outer_bytes));
   data += outer_bytes;
   const uint32_t room = rte_pktmbuf_data_len(mbuf);
@@ -131,7 +149,6 @@ void Worker::decapsulate(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes, cons
   const uint64_t source = load<uint64_t>(data + 4) >> 16;
   if (!accept(port, mbuf, source)) [[unlikely]]
     return;
-  counters_.decapsulated.add();
 
   const auto id = static_cast<NetworkId>(match.network);
   Frame& frame = frames.frame[frames.count++];

@@ -4,6 +4,8 @@
 #include <rte_eal.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -27,6 +29,8 @@ inline void start_eal() {
     for (std::string& word : words) argv.push_back(word.data());
     if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0)
       throw std::runtime_error("EAL does not start");
+    // EAL leaves its folder of run-time files behind.
+    std::atexit([] { std::filesystem::remove_all(rte_eal_get_runtime_dir()); });
     return true;
   }();
   (void)started;

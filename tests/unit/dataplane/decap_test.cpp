@@ -280,6 +280,19 @@ TEST_F(KernelFrames, OuterChecksumUnfinished) {
   EXPECT_EQ(kernel.path->stats().checksums_unfinished, 1u);
 }
 
+// Linux makes the outer checksum for an inner packet that hardware will complete.
+TEST_F(KernelFrames, OuterChecksumOfAnUnfinishedInner) {
+  const auto [partial, complete] = partial_and_complete(1, 9, false);
+  Bytes outer = arriving(complete);
+  set_udp_checksum(outer);
+  std::copy(partial.begin(), partial.end(), outer.begin() + kVxlanAt + 8);
+  EXPECT_EQ(kernel.carry(Rig::kUplink, outer, Rig::kTenant), std::vector<Bytes>{complete});
+  EXPECT_EQ(kernel.path->stats().checksums_completed, 1u);
+  outer[kVxlanAt + 8 + 11] ^= 1;  // the inner source MAC, which only the outer checksum covers
+  EXPECT_TRUE(kernel.carry(Rig::kUplink, outer, Rig::kTenant).empty());
+  EXPECT_EQ(kernel.drops(DropReason::udp_bad_checksum), 1u);
+}
+
 TEST_F(KernelFrames, CutFramesAndTheKernelsOwn) {
   Bytes cut = udp_frame(9, 1, 200);
   cut.resize(150);
