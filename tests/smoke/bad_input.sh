@@ -54,7 +54,7 @@ networks: [{name: n, type: l2, ports: [a]},
            {name: m, type: l2, ports: [a]}]"
 bad 2 'not supported yet' <<< "$ports
 flows: [{name: f, port: a, match: {vlan: 1}, tunnel: t}]"
-bad 1 '' <<< "ports: [{name: a"
+bad 2 'syntax' <<< "ports: [{name: a"
 bad 2 'kernel_path' <<< "ports:
   - {name: a, ethdev: x, kernel_path: sometimes}"
 # Every error, not only the first.

@@ -4,8 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 
 OFFLOADS=on topology
-background "$un" tcpdump -q -i to-gw -w "$RUN/icmp.pcap" -U icmp 2>/dev/null
 start_culvert
+background "$un" tcpdump -q -i to-gw -w "$RUN/icmp.pcap" -U icmp 2>/dev/null
 ctl wait 10 tunnel vx100
 ping_all "$ta" 10.7.0.2
 ping_all "$tb" 10.7.0.1

@@ -29,7 +29,7 @@ cleanup() {
   for ns in "$ta" "$gw" "$un" "$peer" "$tb" "${NAMESPACES[@]}"; do
     [ -e "/run/netns/$ns" ] && ip netns del "$ns"
   done
-  rm -rf "$RUN"
+  rm -rf "$RUN" "/run/dpdk/$NS"  # EAL leaves its runtime folder behind
 }
 NAMESPACES=()
 trap cleanup EXIT

@@ -75,7 +75,6 @@ ctl shutdown
 wait "$pid" || fail "exit status $? after shutdown"
 CULVERT_PID=
 [ ! -e "$SOCKET" ] || fail "the socket is still there"
-[ ! -e "/run/dpdk/$NS/config" ] || fail "EAL's files are still there"
 
 # The interactive shell of culvert itself: the end of its input stops it.
 in_ns "$ta" ip link show tap0 2>/dev/null && fail "the tap is still there"
