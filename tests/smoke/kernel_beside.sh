@@ -11,7 +11,7 @@ ping_all "$ta" 10.7.0.2
 ping_all "$tb" 10.7.0.1
 
 # Checksums that veth leaves to a hardware that is not there: TCP and UDP still arrive whole, or the loss has a name.
-background "$tb" iperf3 -s >/dev/null
+background "$tb" iperf3 -s >/dev/null 2>&1
 wait_for 5 in_ns "$tb" sh -c 'ss -ltn | grep -q :5201'
 in_ns "$ta" iperf3 -J -u -b 5M -l 1000 -t 2 -c 10.7.0.2 > "$RUN/udp.json" || fail "iperf3 UDP: $(jq -r .error "$RUN/udp.json")"
 jq -e '.end.sum.lost_percent < 5' "$RUN/udp.json" >/dev/null || { ctl show stats; fail "UDP with offloads on: $(jq .end.sum.lost_percent "$RUN/udp.json") % lost"; }

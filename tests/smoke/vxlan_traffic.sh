@@ -47,7 +47,7 @@ PY
 }
 wait_for 5 tagged || fail "tagged frames did not arrive as they were sent"
 
-background "$tb" iperf3 -s >/dev/null
+background "$tb" iperf3 -s >/dev/null 2>&1
 wait_for 5 in_ns "$tb" sh -c 'ss -ltn | grep -q :5201'
 for options in "-n 15M" "-n 15M -R" "-u -b 20M -l 1380 -t 1" "-u -b 20M -l 1380 -t 1 -R"; do
   in_ns "$ta" iperf3 -J -c 10.7.0.2 $options > "$RUN/iperf.json" || fail "iperf3 $options: $(jq -r .error "$RUN/iperf.json")"
