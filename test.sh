@@ -47,9 +47,9 @@ stage() {
   if build "$dir" $options; then run "$dir" "$@"; else echo "$dir: build failed"; failed=$((failed + 1)); fi
 }
 
-stage build '' --no-suite long
+if [ $length = quick ]; then stage build '' --no-suite long --no-suite tidy; else stage build '' --no-suite long; fi
 if [ $length != quick ]; then
-  stage build-asan '-Db_sanitize=address,undefined -Db_lundef=false' --no-suite long --no-suite static
+  stage build-asan '-Db_sanitize=address,undefined -Db_lundef=false' --no-suite long --no-suite static --no-suite tidy
   stage build-tsan '-Db_sanitize=thread -Db_lundef=false' --suite unit
 fi
 [ $length = long ] && stage build '' --suite long --timeout-multiplier 0
