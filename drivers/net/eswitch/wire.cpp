@@ -45,19 +45,29 @@ bool Wire::start(rte_mempool* pool) {
       rte_eth_dev_start(ethdev_) != 0)
     return false;
   started_ = true;
+  if (rte_eth_dev_callback_register(ethdev_, RTE_ETH_EVENT_DESTROY, on_destroy, this) != 0) return false;
   // A wire carries everyone's frames. One that cannot be told so (net_null) does it anyway.
   if (const int result = rte_eth_promiscuous_enable(ethdev_); result != 0)
     ESWITCH_LOG(DEBUG, "wire %u is not promiscuous: %s", ethdev_, rte_strerror(-result));
   return true;
 }
 
+/// An application that ends without closing the switch's ports has EAL remove the wires first.
+int Wire::on_destroy(uint16_t, rte_eth_event_type, void* self, void*) {
+  static_cast<Wire*>(self)->gone_.store(true, std::memory_order_release);
+  return 0;
+}
+
 Wire::~Wire() {
   for (uint16_t i = 0; i < pending_; ++i) rte_pktmbuf_free(burst_[i]);
+  if (gone_.load(std::memory_order_acquire)) return;
+  rte_eth_dev_callback_unregister(ethdev_, RTE_ETH_EVENT_DESTROY, on_destroy, this);
   if (started_) rte_eth_dev_stop(ethdev_);
   rte_eth_dev_owner_unset(ethdev_, owner_);
 }
 
 uint16_t Wire::receive(rte_mbuf** packets) {
+  if (gone_.load(std::memory_order_relaxed)) return 0;
   const uint16_t count = rte_eth_rx_burst(ethdev_, 0, packets, kBurst);
   uint64_t bytes = 0;
   for (uint16_t i = 0; i < count; ++i) bytes += rte_pktmbuf_pkt_len(packets[i]);
@@ -77,7 +87,8 @@ void Wire::flush() {
   uint16_t sent = 0;
   uint64_t lengths[kBurst];
   for (uint16_t i = 0; i < pending_; ++i) lengths[i] = rte_pktmbuf_pkt_len(burst_[i]);
-  for (int tries = 0; sent < pending_ && tries < kSendTries; ++tries)
+  const bool gone = gone_.load(std::memory_order_relaxed);
+  for (int tries = 0; !gone && sent < pending_ && tries < kSendTries; ++tries)
     sent = static_cast<uint16_t>(
         sent + rte_eth_tx_burst(ethdev_, 0, burst_ + sent, static_cast<uint16_t>(pending_ - sent)));
   if (sent > 0) {

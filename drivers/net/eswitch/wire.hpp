@@ -36,10 +36,12 @@ class Wire {
  private:
   Wire(uint16_t ethdev, uint64_t owner) : ethdev_(ethdev), owner_(owner) {}
   bool start(rte_mempool* pool);
+  static int on_destroy(uint16_t ethdev, rte_eth_event_type event, void* self, void* answer);
 
   const uint16_t ethdev_;
   const uint64_t owner_;
   bool started_ = false;
+  std::atomic<bool> gone_{false};  // the ethdev was removed under us
   uint16_t pending_ = 0;
   rte_mbuf* burst_[kBurst];
 };
