@@ -46,7 +46,9 @@ class Templates {
     const rte_flow_port_attr attr{};
     const rte_flow_queue_attr queue{.size = 4};
     const rte_flow_queue_attr* queues[] = {&queue};
+    EXPECT_EQ(rte_eth_dev_stop(port), 0);  // rte_flow_configure wants it
     EXPECT_EQ(rte_flow_configure(port, &attr, 1, queues, nullptr), 0);
+    EXPECT_EQ(rte_eth_dev_start(port), 0);
     const rte_flow_pattern_template_attr pattern_attr{.ingress = 1};
     pattern_ = rte_flow_pattern_template_create(port, &pattern_attr, kAny, nullptr);
     const rte_flow_action_queue conf{0};

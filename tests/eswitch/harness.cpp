@@ -2,7 +2,6 @@
 
 #include <rte_bus_vdev.h>
 #include <rte_eal.h>
-#include <rte_eth_ring.h>
 #include <rte_mbuf.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #include "registry.hpp"
 #include "switch.hpp"
+#include "test_wire.hpp"
 
 namespace eswitch_test {
 namespace {
@@ -47,8 +47,18 @@ unsigned serial = 0;
 
 void start_eal(const char* program) {
   const std::string prefix = "--file-prefix=eswitch_test_" + std::to_string(getpid());
-  const char* arguments[] = {program,          "--no-huge", "-m", "512",          "--no-pci",
-                             "--no-telemetry", "-l",        "0",  prefix.c_str(), "--log-level=critical"};
+  const std::string pool = std::string("--mbuf-pool-ops-name=") + kPoolOps;
+  const char* arguments[] = {program,
+                             "--no-huge",
+                             "-m",
+                             "512",
+                             "--no-pci",
+                             "--no-telemetry",
+                             "-l",
+                             "0",
+                             prefix.c_str(),
+                             pool.c_str(),
+                             "--log-level=critical"};
   check(rte_eal_init(static_cast<int>(std::size(arguments)), const_cast<char**>(arguments)) >= 0,
         "rte_eal_init");
 }
@@ -59,16 +69,9 @@ TestSwitch::TestSwitch(unsigned wires, const std::string& arguments) {
   std::string options;
   for (unsigned i = 0; i < wires; ++i) {
     const std::string wire = "wire" + std::to_string(id) + "_" + std::to_string(i);
-    Ends ends{rte_ring_create((wire + "r").c_str(), 4096, SOCKET_ID_ANY, 0),
-              rte_ring_create((wire + "t").c_str(), 4096, SOCKET_ID_ANY, 0)};
-    check(ends.to_switch != nullptr && ends.from_switch != nullptr, "rte_ring_create");
-    const int port = rte_eth_from_rings(wire.c_str(), &ends.to_switch, 1, &ends.from_switch, 1, 0);
-    check(port >= 0, "rte_eth_from_rings");
-    ends_.push_back(ends);
-    wires_.push_back(static_cast<uint16_t>(port));
-    char name[RTE_ETH_NAME_MAX_LEN];
-    rte_eth_dev_get_name_by_port(static_cast<uint16_t>(port), name);
-    options += std::string(i == 0 ? "uplink=" : ",rep=") + name;
+    wires_.push_back(std::make_unique<TestWire>());
+    wire_ports_.push_back(make_test_wire(wire, *wires_.back()));
+    options += std::string(i == 0 ? "uplink=" : ",rep=") + wire;
   }
   pool_ = rte_pktmbuf_pool_create(("test_pool" + std::to_string(id)).c_str(), 8191, 0, 0, 2048 + 256,
                                   SOCKET_ID_ANY);
@@ -95,16 +98,12 @@ TestSwitch::~TestSwitch() {
     left(i);
   }
   rte_eal_hotplug_remove("vdev", name_.c_str());
-  for (const uint16_t wire : wires_) rte_eth_dev_close(wire);
-  for (const Ends& ends : ends_) {
-    rte_ring_free(ends.to_switch);
-    rte_ring_free(ends.from_switch);
-  }
+  for (const uint16_t wire : wire_ports_) rte_eth_dev_close(wire);
   rte_mempool_free(pool_);
 }
 
 void TestSwitch::arrive(unsigned vport, const Bytes& frame) {
-  check(rte_ring_enqueue(ends_[vport].to_switch, make_mbuf(pool_, frame)) == 0, "enqueue");
+  check(wires_[vport]->to_switch.push(make_mbuf(pool_, frame)), "room on the wire");
   ++arrived_;
 }
 
@@ -116,9 +115,10 @@ void TestSwitch::send(unsigned vport, const Bytes& frame) {
 
 std::vector<Bytes> TestSwitch::left(unsigned vport) {
   std::vector<Bytes> frames;
-  void* object;
-  while (rte_ring_dequeue(ends_[vport].from_switch, &object) == 0)
-    frames.push_back(take_bytes(static_cast<rte_mbuf*>(object)));
+  auto& ring = wires_[vport]->from_switch;
+  const uint32_t count = ring.ready();
+  for (uint32_t i = 0; i < count; ++i) frames.push_back(take_bytes(ring.at(i)));
+  ring.release(count);
   return frames;
 }
 

@@ -1,15 +1,16 @@
-// A switch on net_ring wires within the test's process: frames go in and come out as byte strings.
+// A switch on wires within the test's process: frames go in and come out as byte strings.
 #pragma once
 
 #include <rte_ethdev.h>
-#include <rte_ring.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace eswitch_test {
 
+struct TestWire;
 using Bytes = std::vector<uint8_t>;
 
 /// Starts EAL without hugepages or devices. Once a process.
@@ -41,12 +42,9 @@ class TestSwitch {
   uint64_t xstat(unsigned vport, const char* name) const;
 
  private:
-  struct Ends {
-    rte_ring *to_switch, *from_switch;
-  };
   std::string name_;
-  std::vector<Ends> ends_;
-  std::vector<uint16_t> wires_, ports_;
+  std::vector<std::unique_ptr<TestWire>> wires_;
+  std::vector<uint16_t> wire_ports_, ports_;
   rte_mempool* pool_;
   uint64_t arrived_ = 0, sent_ = 0;
 };

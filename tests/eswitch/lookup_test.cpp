@@ -22,7 +22,7 @@ double lookup_ns(size_t count) {
     Match match;
     LevelKey &value = match.value.level[0], &mask = match.mask.level[0];
     const unsigned shape = i % 4;
-    const auto number = static_cast<uint32_t>(i);
+    const auto number = static_cast<uint32_t>(i + 1);  // never 0, which is what the others have there
     if (shape == 0 || shape == 2) put_be32(value.l3 + 16, number), put_be32(mask.l3 + 16, UINT32_MAX);
     if (shape == 1 || shape == 2) put_be32(value.l3 + 12, number), put_be32(mask.l3 + 12, UINT32_MAX);
     if (shape == 3) put_be32(value.tunnel + 4, number << 8), put_be32(mask.tunnel + 4, 0xffffff00);

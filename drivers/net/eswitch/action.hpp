@@ -67,6 +67,9 @@ struct SetMeta {
   uint32_t data, mask;
 };
 struct DecTtl {};
+struct SetTtl {
+  uint8_t ttl;
+};
 struct SetMac {
   bool source;
   std::array<uint8_t, 6> mac;
@@ -90,8 +93,8 @@ struct Rss {
 }  // namespace op
 
 using Op = std::variant<op::Jump, op::Drop, op::Passthru, op::Count, op::Age, op::Mark, op::SetTag,
-                        op::SetMeta, op::DecTtl, op::SetMac, op::PushVlan, op::PopVlan, op::SetVlan,
-                        op::Encap, Decap, ModifyField, op::Send, op::Rss>;
+                        op::SetMeta, op::DecTtl, op::SetTtl, op::SetMac, op::PushVlan, op::PopVlan,
+                        op::SetVlan, op::Encap, Decap, ModifyField, op::Send, op::Rss>;
 
 /// Immutable once published.
 struct ActionList : Retirable {

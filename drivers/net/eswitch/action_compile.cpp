@@ -227,6 +227,8 @@ class Compiler {
       }
       case RTE_FLOW_ACTION_TYPE_DEC_TTL:
         return add(op::DecTtl{});
+      case RTE_FLOW_ACTION_TYPE_SET_TTL:
+        return add(op::SetTtl{static_cast<const rte_flow_action_set_ttl*>(conf)->ttl_value});
       case RTE_FLOW_ACTION_TYPE_SET_MAC_SRC:
       case RTE_FLOW_ACTION_TYPE_SET_MAC_DST: {
         op::SetMac set{action.type == RTE_FLOW_ACTION_TYPE_SET_MAC_SRC, {}};

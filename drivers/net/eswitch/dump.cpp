@@ -51,6 +51,8 @@ const char* action_name(rte_flow_action_type type) {
       return "raw_encap";
     case RTE_FLOW_ACTION_TYPE_RAW_DECAP:
       return "raw_decap";
+    case RTE_FLOW_ACTION_TYPE_SET_TTL:
+      return "set_ttl";
     case RTE_FLOW_ACTION_TYPE_DEC_TTL:
       return "dec_ttl";
     case RTE_FLOW_ACTION_TYPE_SET_MAC_SRC:

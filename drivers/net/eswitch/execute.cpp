@@ -46,11 +46,12 @@ class Executor {
     return true;
   }
   bool operator()(const op::DecTtl&) {
-    const LevelLayout& outer = packet_.layout().level[0];
-    if (outer.l3 == kNoOffset) return true;
-    const auto at = static_cast<uint16_t>(outer.l3 + (packet_.bytes()[outer.l3] >> 4 == 4 ? 8 : 7));
-    const auto ttl = static_cast<uint8_t>(packet_.bytes()[at] - 1);
-    packet_.rewrite(0, at, &ttl, 1);
+    if (const uint16_t at = ttl_at(); at != kNoOffset)
+      set_ttl(at, static_cast<uint8_t>(packet_.bytes()[at] - 1));
+    return true;
+  }
+  bool operator()(const op::SetTtl& set) {
+    if (const uint16_t at = ttl_at(); at != kNoOffset) set_ttl(at, set.ttl);
     return true;
   }
   bool operator()(const op::SetMac& set) {
@@ -106,6 +107,13 @@ class Executor {
   static void set_bits(uint8_t* be, uint32_t data, uint32_t mask) {
     put_be32(be, (get_be32(be) & ~mask) | (data & mask));
   }
+  /// Where the outermost TTL or hop limit is; kNoOffset: nowhere.
+  uint16_t ttl_at() {
+    const LevelLayout& outer = packet_.layout().level[0];
+    if (outer.l3 == kNoOffset) return kNoOffset;
+    return static_cast<uint16_t>(outer.l3 + (packet_.bytes()[outer.l3] >> 4 == 4 ? 8 : 7));
+  }
+  void set_ttl(uint16_t at, uint8_t ttl) { packet_.rewrite(0, at, &ttl, 1); }
   bool has_vlan() { return (packet_.key().level[0].layers & kLayerVlan) != 0; }
 
   Packet& packet_;

@@ -142,6 +142,7 @@ class Inspection {
         return !attr_.ingress || refuse(ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_INGRESS, nullptr,
                                         "push VLAN action not supported for ingress");
       case RTE_FLOW_ACTION_TYPE_DEC_TTL:
+      case RTE_FLOW_ACTION_TYPE_SET_TTL:
         if (encap_) return modify_after_encap(action);
         if (decap_ ? !inner_l3_ : !l3_)
           return refuse_action(error_, EINVAL, &action, "no IP protocol in pattern");

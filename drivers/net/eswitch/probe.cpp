@@ -87,12 +87,14 @@ int remove(rte_vdev_device* device) {
   return 0;
 }
 
-rte_vdev_driver driver = [] {
-  rte_vdev_driver vdev{};
-  vdev.probe = probe;
-  vdev.remove = remove;
-  return vdev;
-}();
+// Constant, not made by code: DPDK's constructor that registers it may run before any of ours.
+constinit rte_vdev_driver driver = {.next = {},
+                                    .driver = {},
+                                    .probe = probe,
+                                    .remove = remove,
+                                    .dma_map = nullptr,
+                                    .dma_unmap = nullptr,
+                                    .drv_flags = 0};
 
 }  // namespace
 }  // namespace eswitch

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <new>
+#include <thread>
 
 namespace eswitch {
 
@@ -20,9 +21,18 @@ void Rcu::retire(std::unique_ptr<Retirable> object) {
   retired_.emplace_back(rte_rcu_qsbr_start(qsbr_), std::move(object));
 }
 
+bool Rcu::passed(uint64_t token) {
+  const std::lock_guard guard(check_lock_);
+  return rte_rcu_qsbr_check(qsbr_, token, false) == 1;
+}
+
 void Rcu::reclaim() {
-  while (!retired_.empty() && rte_rcu_qsbr_check(qsbr_, retired_.front().first, false) == 1)
-    retired_.pop_front();
+  while (!retired_.empty() && passed(retired_.front().first)) retired_.pop_front();
+}
+
+void Rcu::synchronize() {
+  const uint64_t token = rte_rcu_qsbr_start(qsbr_);
+  while (!passed(token)) std::this_thread::yield();
 }
 
 }  // namespace eswitch

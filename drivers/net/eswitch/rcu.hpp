@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 namespace eswitch {
@@ -37,9 +38,14 @@ class Rcu {
   void reclaim();
   /// Waits until the reader has passed a quiescent state: for ports that stop, never for rules. Any thread
   /// but the reader's own.
-  void synchronize() { rte_rcu_qsbr_synchronize(qsbr_, RTE_QSBR_THRID_INVALID); }
+  void synchronize();
 
  private:
+  /// Whether the reader has passed a quiescent state since `token`. rte_rcu_qsbr_check remembers what one
+  /// thread saw and tells it to the next with no ordering; the lock gives that.
+  bool passed(uint64_t token);
+
+  std::mutex check_lock_;
   rte_rcu_qsbr* qsbr_;
   std::deque<std::pair<uint64_t, std::unique_ptr<Retirable>>> retired_;
 };
