@@ -93,13 +93,13 @@ bool Switch::poll_queue(TxQueue& queue) {
 
 void Switch::idle(unsigned rounds) {
   if (rounds < kSpinRounds) return rte_pause();
-  rcu.offline();  // nobody waits for a sleeper
   // Relaxed here and in wake: a wake-up that is missed costs no more than the rest of a sleep.
   asleep_.store(true, std::memory_order_relaxed);
   bool waiting = stop_.load(std::memory_order_relaxed);
   for (const auto& port : ports)
     if (port->started())
       for (TxQueue* queue : port->tx_queues()) waiting |= queue->ring.ready() > 0;
+  rcu.offline();  // nobody waits for a sleeper; from here on nothing shared is looked at
   if (!waiting) {
     pollfd wake{wake_fd_, POLLIN, 0};
     const timespec timeout{0, rounds < kShortSleepRounds ? kShortSleepNs : kLongSleepNs};
