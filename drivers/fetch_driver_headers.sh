@@ -52,18 +52,22 @@ private_apt update >"$work/log" 2>&1 || { cat "$work/log" >&2; die "no list of s
   die "no source package dpdk $version"
 }
 
-# The distribution's patches, where they touch such a header, must be in what we take: refuse rather than be wrong.
 tarball=$(ls "$work"/dpdk_*.orig.tar.* | grep -v '\.asc$' | head -n 1)
 mkdir "$work/src"
 tar -xf "$tarball" -C "$work/src" --strip-components=1 --wildcards '*/lib/*.h' '*/drivers/bus/*.h' '*/VERSION'
 upstream=${version%-*}
 [ "$(cat "$work/src/VERSION")" = "$upstream" ] || die "the tarball is $(cat "$work/src/VERSION"), not $upstream"
 
+headers='lib/ethdev/ethdev_driver.h lib/ethdev/ethdev_vdev.h lib/ethdev/rte_flow_driver.h lib/ethdev/ethdev_pci.h
+lib/eal/include/dev_driver.h lib/eal/include/bus_driver.h drivers/bus/vdev/bus_vdev_driver.h'
+
+# A patch of the distribution's that touches one of them would have to be applied: none does, and if one ever should,
+# refuse rather than build against something else than what is installed.
+tar -xf "$(ls "$work"/dpdk_*.debian.tar.*)" -C "$work"
 mkdir "$dir/include"
-for header in lib/ethdev/ethdev_driver.h lib/ethdev/ethdev_vdev.h lib/ethdev/rte_flow_driver.h \
-  lib/ethdev/ethdev_pci.h lib/eal/include/dev_driver.h lib/eal/include/bus_driver.h \
-  drivers/bus/vdev/bus_vdev_driver.h; do
-  [ -f "$work/src/$header" ] && cp "$work/src/$header" "$dir/include/"
+for header in $headers; do
+  ! grep -rqs "^+++ [^ ]*/$header" "$work/debian/patches" || die "the distribution patches $header"
+  [ ! -f "$work/src/$header" ] || cp "$work/src/$header" "$dir/include/"
 done
 [ -f "$dir/include/ethdev_driver.h" ] || die "ethdev_driver.h is not in $tarball"
 echo "$version" >"$dir/version"

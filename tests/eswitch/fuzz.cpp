@@ -55,7 +55,7 @@ constexpr size_t kConfBytes = 128;
 
 rte_flow_item make_item(Input& input, Arena& arena) {
   rte_flow_item item{};
-  item.type = static_cast<rte_flow_item_type>(1 + input.byte() % 64);
+  item.type = static_cast<rte_flow_item_type>(1 + input.byte() % 63);
   const uint8_t parts = input.byte();
   if ((parts & 1) != 0) item.spec = arena.random(input, kConfBytes);
   if ((parts & 2) != 0) item.mask = arena.random(input, kConfBytes);
@@ -66,7 +66,7 @@ rte_flow_item make_item(Input& input, Arena& arena) {
 /// Configurations hold pointers, which must be good or null; all else is arbitrary.
 rte_flow_action make_action(Input& input, Arena& arena) {
   rte_flow_action action{};
-  action.type = static_cast<rte_flow_action_type>(1 + input.byte() % 64);
+  action.type = static_cast<rte_flow_action_type>(1 + input.byte() % 63);
   if (input.byte() % 8 == 0) return action;
   void* conf = arena.random(input, kConfBytes);
   action.conf = conf;
@@ -84,7 +84,7 @@ rte_flow_action make_action(Input& input, Arena& arena) {
     }
     case RTE_FLOW_ACTION_TYPE_VXLAN_ENCAP:
     case RTE_FLOW_ACTION_TYPE_NVGRE_ENCAP: {
-      auto* items = static_cast<rte_flow_item*>(arena.random(input, 0 * size + sizeof(rte_flow_item) * 6));
+      auto* items = static_cast<rte_flow_item*>(arena.random(input, sizeof(rte_flow_item) * 6));
       for (int i = 0; i < 5; ++i) items[i] = make_item(input, arena);
       items[input.byte() % 6] = {};
       items[5] = {};
@@ -93,6 +93,7 @@ rte_flow_action make_action(Input& input, Arena& arena) {
     }
     case RTE_FLOW_ACTION_TYPE_RSS: {
       auto* rss = static_cast<rte_flow_action_rss*>(conf);
+      rss->func = static_cast<rte_eth_hash_function>(size % 4);
       rss->key_len = size % 2 * 40u;
       rss->queue_num = size % 5;
       rss->key = static_cast<uint8_t*>(arena.random(input, 40));

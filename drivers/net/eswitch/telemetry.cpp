@@ -43,8 +43,7 @@ RTE_INIT(register_telemetry) {
                              "Names of the embedded switches. Takes no parameters");
   rte_telemetry_register_cmd(
       "/net_eswitch/faults", faults,
-      "Faults of a switch. Parameters: DEVICE[,KEY=VALUE], KEY one of rules, latency_us, "
-      "tx_delay_us, fail; an empty VALUE turns it off");
+      "Shows or sets faults. Parameters: DEVICE[,KEY=VALUE]; KEY rules, latency_us, tx_delay_us, fail");
 }
 
 }  // namespace

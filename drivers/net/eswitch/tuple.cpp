@@ -1,5 +1,7 @@
 #include "tuple.hpp"
 
+#include <algorithm>
+
 namespace eswitch {
 
 /// A rule's place in one bucket array. Chains are kept in order of precedence.
@@ -53,7 +55,7 @@ const TableRule* Tuple::find(const Key& key, const Precedence* after, const Tabl
     const TableRule& rule = *node->rule;
     if (best != nullptr && !(rule.precedence < best->precedence)) break;
     if (node->hash != hash || (after != nullptr && !(*after < rule.precedence))) continue;
-    if (std::memcmp(masked, rule.values_.data(), words_.size() * 4) != 0) continue;
+    if (!std::equal(rule.values_.begin(), rule.values_.end(), masked)) continue;
     bool in_range = true;
     for (const RangeCheck& range : rule.ranges_) in_range = in_range && range.holds(key);
     if (in_range) return &rule;
