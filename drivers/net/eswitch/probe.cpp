@@ -3,6 +3,7 @@
 #include "log.hpp"
 #include "registry.hpp"
 #include "switch.hpp"
+#include "templates.hpp"
 
 namespace eswitch {
 
@@ -19,6 +20,9 @@ rte_eth_dev* make_ethdev(rte_vdev_device* device, Switch& sw, uint16_t vport) {
   auto port = std::make_unique<Port>(sw, vport, *dev);
   dev->device = &device->device;
   dev->dev_ops = &port_ops;
+#if ESWITCH_HAS_FLOW_FP_OPS
+  dev->flow_fp_ops = &fast_path_ops;
+#endif
   dev->rx_pkt_burst = receive_burst;
   dev->tx_pkt_burst = send_burst;
   dev->rx_queue_count = [](void* queue) { return static_cast<RxQueue*>(queue)->ring.used(); };

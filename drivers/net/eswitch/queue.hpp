@@ -17,7 +17,7 @@ struct RxQueue {
   ~RxQueue();
 
   /// Copies the packet, as DMA does, into an mbuf of the application's pool and posts that. Switch thread.
-  /// `template_flags` and metadata are taken from `source`.
+  /// Flags and metadata are `source`'s, which stays the caller's.
   void deliver(const rte_mbuf* source);
 
   rte_mempool* const pool;

@@ -78,5 +78,8 @@ bool merge_actions(const rte_flow_actions_template& tmpl, const rte_flow_action 
 
 // template_queue.cpp: the operations.
 void set_queue_ops(rte_flow_ops& ops);
+#if ESWITCH_HAS_FLOW_FP_OPS
+extern const rte_flow_fp_ops fast_path_ops;
+#endif
 
 }  // namespace eswitch
