@@ -53,7 +53,7 @@ int destroy(rte_eth_dev* dev, rte_flow* flow, rte_flow_error* error) {
   Port& port = port_of(dev);
   if (const int result = begin_operation(port, Op::kDestroy, error); result != 0) return result;
   const std::lock_guard guard(port.sw().lock);
-  if (flow->port != &port || flow->table == nullptr)
+  if (flow->port != &port || flow->table == nullptr || flow->template_table != nullptr)
     return refuse(error, EINVAL, RTE_FLOW_ERROR_TYPE_HANDLE, flow, "not a rule of this port");
   remove_rule(*flow);
   retire_rule(std::unique_ptr<rte_flow>(flow));

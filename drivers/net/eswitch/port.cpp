@@ -21,6 +21,7 @@ constexpr uint16_t kMinDescriptors = 16, kMaxDescriptors = 8192, kDefaultDescrip
 int configure(rte_eth_dev* dev) {
   Port& port = port_of(dev);
   const rte_eth_conf& conf = dev->data->dev_conf;
+  port.base = {};  // queues made anew count anew
   port.rss.key = default_rss_key();
   port.rss.types = 0;
   if ((conf.rxmode.mq_mode & RTE_ETH_MQ_RX_RSS_FLAG) != 0) {
