@@ -1,0 +1,45 @@
+#include "rss.hpp"
+
+#include <rte_thash.h>
+
+namespace eswitch {
+namespace {
+
+constexpr uint64_t kV4Types = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_OTHER;
+constexpr uint64_t kV6Types =
+    RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_OTHER | RTE_ETH_RSS_IPV6_EX;
+
+bool hashes_ports(uint32_t layers, uint64_t types) {
+  const bool v4 = (layers & kLayerIpv4) != 0;
+  if ((layers & kLayerUdp) != 0)
+    return (types & (v4 ? RTE_ETH_RSS_NONFRAG_IPV4_UDP : RTE_ETH_RSS_NONFRAG_IPV6_UDP)) != 0;
+  if ((layers & kLayerTcp) != 0)
+    return (types & (v4 ? RTE_ETH_RSS_NONFRAG_IPV4_TCP : RTE_ETH_RSS_NONFRAG_IPV6_TCP)) != 0;
+  return false;
+}
+
+}  // namespace
+
+const std::vector<uint8_t>& default_rss_key() {
+  static const std::vector<uint8_t> key = {0x2c, 0xc6, 0x81, 0xd1, 0x5b, 0xdb, 0xf4, 0xf7, 0xfc, 0xa2,
+                                           0x83, 0x19, 0xdb, 0x1a, 0x3e, 0x94, 0x6b, 0x9e, 0x38, 0xd9,
+                                           0x2c, 0x9c, 0x03, 0xd1, 0xad, 0x99, 0x44, 0xa7, 0xd9, 0x56,
+                                           0x3d, 0x59, 0x06, 0x3c, 0x25, 0xf3, 0xfc, 0x1f, 0xdc, 0x2a};
+  return key;
+}
+
+uint32_t rss_hash(const Key& key, const RssSpec& spec) {
+  const bool inner = spec.level == 2 && (key.level[1].layers & kLayersL3) != 0;
+  const LevelKey& level = key.level[inner ? 1 : 0];
+  uint32_t words[9];
+  uint32_t count = 0;
+  const bool ports = hashes_ports(level.layers, spec.types);
+  const bool v4 = (level.layers & kLayerIpv4) != 0, v6 = (level.layers & kLayerIpv6) != 0;
+  if (!(v4 && ((spec.types & kV4Types) != 0 || ports)) && !(v6 && ((spec.types & kV6Types) != 0 || ports)))
+    return 0;
+  for (unsigned at = v4 ? 12 : 8; at < (v4 ? 20u : 40u); at += 4) words[count++] = get_be32(level.l3 + at);
+  if (ports) words[count++] = get_be32(level.l4);
+  return rte_softrss(words, count, spec.key.data());
+}
+
+}  // namespace eswitch

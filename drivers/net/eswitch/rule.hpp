@@ -1,0 +1,69 @@
+// A rule as the control side holds it, and the domains that rules live in.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "action.hpp"
+#include "table.hpp"
+
+namespace eswitch {
+
+class Port;
+
+enum class Direction : uint8_t { kIngress, kEgress, kTransfer };
+
+/// The groups of one direction: of a port, or for transfer of the whole switch. Control side, under the
+/// switch's lock; the reader only enters at `root` and follows jumps. A group's table, once made, stays:
+/// jumps point at it.
+class Domain {
+ public:
+  Domain(Direction direction, Rcu& rcu) : direction(direction), rcu_(rcu), root(rcu) {}
+
+  Table& group(uint32_t number) {
+    if (number == 0) return root;
+    auto& table = groups_[number];
+    if (!table) table = std::make_unique<Table>(rcu_);
+    return *table;
+  }
+
+  const Direction direction;
+
+ private:
+  Rcu& rcu_;
+  std::map<uint32_t, std::unique_ptr<Table>> groups_;
+
+ public:
+  Table root;
+};
+
+}  // namespace eswitch
+
+/// An indirect action: COUNT, AGE or RSS (the one that is not null). Under the switch's lock.
+struct rte_flow_action_handle {
+  rte_flow_action_type type;
+  eswitch::Port* port;
+  bool transfer;
+  std::shared_ptr<eswitch::HitCounter> counter;
+  std::shared_ptr<eswitch::AgeTimer> age;
+  std::shared_ptr<eswitch::SharedRss> rss;
+  unsigned users = 0;  // rules that hold it
+};
+
+/// What rte_flow calls a flow. Under the switch's lock, except `actions` and what TableRule publishes.
+struct rte_flow : eswitch::TableRule {
+  ~rte_flow() override { delete actions.load(std::memory_order_relaxed); }
+
+  std::atomic<const eswitch::ActionList*> actions{nullptr};
+  eswitch::Match match;
+  rte_flow_attr attr{};
+  eswitch::Port* port = nullptr;
+  eswitch::Table* table = nullptr;        // null: it is not in one
+  std::vector<rte_flow_item_type> items;  // as given, for dumps
+  std::vector<rte_flow_action_handle*> handles;
+  rte_flow_template_table* template_table = nullptr;
+  std::list<rte_flow*>::iterator place;  // in its port's list of rules
+};

@@ -1,0 +1,160 @@
+#include "harness.hpp"
+
+#include <rte_bus_vdev.h>
+#include <rte_eal.h>
+#include <rte_mbuf.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+#include "registry.hpp"
+#include "switch.hpp"
+#include "test_wire.hpp"
+
+namespace eswitch_test {
+namespace {
+
+void check(bool good, const char* what) {
+  if (good) return;
+  std::fprintf(stderr, "harness: %s failed (rte_errno %d)\n", what, rte_errno);
+  std::abort();
+}
+
+Bytes take_bytes(rte_mbuf* mbuf) {
+  Bytes frame(rte_pktmbuf_pkt_len(mbuf));
+  const void* data = rte_pktmbuf_read(mbuf, 0, static_cast<uint32_t>(frame.size()), frame.data());
+  if (data != frame.data()) std::memcpy(frame.data(), data, frame.size());
+  rte_pktmbuf_free(mbuf);
+  return frame;
+}
+
+rte_mbuf* make_mbuf(rte_mempool* pool, const Bytes& frame) {
+  rte_mbuf* mbuf = rte_pktmbuf_alloc(pool);
+  check(mbuf != nullptr, "rte_pktmbuf_alloc");
+  char* data = rte_pktmbuf_append(mbuf, static_cast<uint16_t>(frame.size()));
+  check(data != nullptr, "rte_pktmbuf_append");
+  std::memcpy(data, frame.data(), frame.size());
+  return mbuf;
+}
+
+unsigned serial = 0;
+
+}  // namespace
+
+void start_eal(const char* program) {
+  const std::string prefix = "--file-prefix=eswitch_test_" + std::to_string(getpid());
+  const std::string pool = std::string("--mbuf-pool-ops-name=") + kPoolOps;
+  const char* arguments[] = {program,
+                             "--no-huge",
+                             "-m",
+                             "512",
+                             "--no-pci",
+                             "--no-telemetry",
+                             "-l",
+                             "0",
+                             prefix.c_str(),
+                             pool.c_str(),
+                             "--log-level=critical"};
+  check(rte_eal_init(static_cast<int>(std::size(arguments)), const_cast<char**>(arguments)) >= 0,
+        "rte_eal_init");
+}
+
+TestSwitch::TestSwitch(unsigned wires, const std::string& arguments) {
+  const unsigned id = serial++;
+  name_ = "net_eswitch" + std::to_string(id);
+  std::string options;
+  for (unsigned i = 0; i < wires; ++i) {
+    const std::string wire = "wire" + std::to_string(id) + "_" + std::to_string(i);
+    wires_.push_back(std::make_unique<TestWire>());
+    wire_ports_.push_back(make_test_wire(wire, *wires_.back()));
+    options += std::string(i == 0 ? "uplink=" : ",rep=") + wire;
+  }
+  pool_ = rte_pktmbuf_pool_create(("test_pool" + std::to_string(id)).c_str(), 8191, 0, 0, 2048 + 256,
+                                  SOCKET_ID_ANY);
+  check(pool_ != nullptr, "rte_pktmbuf_pool_create");
+  if (!arguments.empty()) options += "," + arguments;
+  check(rte_eal_hotplug_add("vdev", name_.c_str(), options.c_str()) == 0, "rte_eal_hotplug_add");
+  for (unsigned i = 0; i < wires; ++i) {
+    uint16_t port;
+    const std::string name = i == 0 ? name_ : name_ + "_rep" + std::to_string(i - 1);
+    check(rte_eth_dev_get_port_by_name(name.c_str(), &port) == 0, "port by name");
+    rte_eth_conf conf{};
+    check(rte_eth_dev_configure(port, 1, 1, &conf) == 0, "configure");
+    check(rte_eth_rx_queue_setup(port, 0, 4096, SOCKET_ID_ANY, nullptr, pool_) == 0, "rx queue");
+    check(rte_eth_tx_queue_setup(port, 0, 4096, SOCKET_ID_ANY, nullptr) == 0, "tx queue");
+    rte_eth_promiscuous_enable(port);
+    check(rte_eth_dev_start(port) == 0, "start");
+    ports_.push_back(port);
+  }
+}
+
+TestSwitch::~TestSwitch() {
+  for (unsigned i = 0; i < size(); ++i) {
+    received(i);
+    left(i);
+  }
+  rte_eal_hotplug_remove("vdev", name_.c_str());
+  for (const uint16_t wire : wire_ports_) rte_eth_dev_close(wire);
+  rte_mempool_free(pool_);
+}
+
+void TestSwitch::arrive(unsigned vport, const Bytes& frame) {
+  check(wires_[vport]->to_switch.push(make_mbuf(pool_, frame)), "room on the wire");
+  ++arrived_;
+}
+
+void TestSwitch::send(unsigned vport, const Bytes& frame) {
+  rte_mbuf* mbuf = make_mbuf(pool_, frame);
+  check(rte_eth_tx_burst(port(vport), 0, &mbuf, 1) == 1, "tx burst");
+  ++sent_;
+}
+
+std::vector<Bytes> TestSwitch::left(unsigned vport) {
+  std::vector<Bytes> frames;
+  auto& ring = wires_[vport]->from_switch;
+  const uint32_t count = ring.ready();
+  for (uint32_t i = 0; i < count; ++i) frames.push_back(take_bytes(ring.at(i)));
+  ring.release(count);
+  return frames;
+}
+
+std::vector<Bytes> TestSwitch::received(unsigned vport) {
+  std::vector<Bytes> frames;
+  rte_mbuf* mbufs[32];
+  while (const uint16_t count = rte_eth_rx_burst(port(vport), 0, mbufs, 32))
+    for (uint16_t i = 0; i < count; ++i) frames.push_back(take_bytes(mbufs[i]));
+  return frames;
+}
+
+uint64_t TestSwitch::xstat(unsigned vport, const char* name) const {
+  uint64_t id, value;
+  check(rte_eth_xstats_get_id_by_name(port(vport), name, &id) == 0, "xstat name");
+  check(rte_eth_xstats_get_by_id(port(vport), &id, &value, 1) == 1, "xstat");
+  return value;
+}
+
+void TestSwitch::settle() {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  for (;;) {
+    uint64_t arrived = 0, sent = 0;
+    bool idle = true;
+    for (unsigned i = 0; i < size(); ++i) {
+      arrived += xstat(i, "wire_rx_packets");
+      rte_eth_stats stats;
+      rte_eth_stats_get(port(i), &stats);
+      sent += stats.opackets + stats.oerrors;
+      idle = idle && rte_eth_tx_descriptor_status(port(i), 0, 4095) == RTE_ETH_TX_DESC_DONE;
+    }
+    if (idle && arrived >= arrived_ && sent >= sent_) break;
+    check(std::chrono::steady_clock::now() < deadline, "settling within 10 s");
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+  // The round in which the last frame was taken is over once the switch thread reports a quiescent state.
+  eswitch::with_switch(name_, [](eswitch::Switch& sw) { sw.rcu.synchronize(); });
+}
+
+}  // namespace eswitch_test
