@@ -7,6 +7,8 @@
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 
+#include <cstring>
+
 #include "netlink/attributes.hpp"
 #include "netlink/decode_route.hpp"
 
@@ -112,6 +114,13 @@ Result<std::optional<Event>> decode(const nlmsghdr& message) {
                  (message.nlmsg_flags & NLM_F_REPLACE) != 0, (message.nlmsg_flags & NLM_F_APPEND) != 0};
   }
   return std::nullopt;
+}
+
+int error_of(const nlmsghdr& message) {
+  int code = 0;
+  if (nlmsg_datalen(&message) >= static_cast<int>(sizeof(code)))
+    std::memcpy(&code, nlmsg_data(&message), sizeof(code));
+  return code;
 }
 
 }  // namespace culvert::netlink

@@ -29,4 +29,7 @@ struct Event {
 // kernel tells siblings in varying order. Any thread.
 Result<std::optional<Event>> decode(const nlmsghdr& message);
 
+// What an NLMSG_ERROR or NLMSG_DONE says: 0 (an ack) or a negative errno. Any thread.
+int error_of(const nlmsghdr& message);
+
 }  // namespace culvert::netlink
