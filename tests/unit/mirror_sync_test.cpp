@@ -183,6 +183,12 @@ TEST_F(Synced, OperatorsNeighboursAreNeverUsed) {
   EXPECT_TRUE(mirror->neighbour(v0, *net::IpAddr::parse("10.0.0.8"))->is_operators());
 }
 
+// The kernel tells a veth's peer in the attribute in which it tells what a VLAN stands on.
+TEST_F(Synced, APeerIsNoLowerLink) {
+  EXPECT_EQ(mirror->link_by_name("v0")->lower, 0);
+  EXPECT_EQ(mirror->link_by_name("p0")->lower, 0);
+}
+
 // The operator's entry is in the kernel, and its event not read yet.
 TEST_F(Synced, OperatorsNeighbourIsNotUsedThoughItsEventIsBehind) {
   const int v0 = mirror->link_by_name("v0")->ifindex;
