@@ -52,7 +52,10 @@ if [ $length != quick ]; then
   stage build-asan '-Db_sanitize=address,undefined -Db_lundef=false' --no-suite long --no-suite static --no-suite tidy
   stage build-tsan '-Db_sanitize=thread -Db_lundef=false' --suite unit
 fi
-[ $length = long ] && stage build '' --suite long --timeout-multiplier 0
+# Later issues bring tests of this length: none yet is no failure.
+if [ $length = long ] && meson test -C build --no-rebuild --list --suite long 2>/dev/null | grep -q ' / '; then
+  stage build '' --suite long --timeout-multiplier 0
+fi
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

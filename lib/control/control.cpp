@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include <algorithm>
+#include <set>
 
 #include "base/log.hpp"
 #include "config/route_tables.hpp"
@@ -228,10 +229,12 @@ void Control::publish_terminations() {
 
 // What leaves through an encap is invisible to the kernel: tell it which neighbours are in use.
 void Control::keep_neighbours(TimePoint) {
+  std::set<resolver::NeighbourKey> told;  // one request for all tunnels on a neighbour
   for (const auto& [name, id] : tunnels_) {
     const uint64_t packets = dataplane_->encap_counters(id).packets;
     uint64_t& seen = seen_packets_[id];
-    if (packets != seen) resolver_->used(id);
+    const auto& neighbour = resolver_->at(id).neighbour;
+    if (packets != seen && neighbour && told.insert(*neighbour).second) resolver_->used(id);
     seen = packets;
   }
 }

@@ -40,8 +40,7 @@ void EventLoop::cancel(TimerId id) {
 }
 
 void EventLoop::run() {
-  running_ = true;
-  while (running_) turn(std::chrono::hours(1));
+  while (!stopped_) turn(std::chrono::hours(1));
 }
 
 void EventLoop::turn(Duration limit) {

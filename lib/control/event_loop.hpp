@@ -33,9 +33,9 @@ class EventLoop {
   TimerId every(Duration period, TimerCallback callback);
   void cancel(TimerId id);
 
-  // Until stop(). Survives EINTR.
+  // Until stop(), for good: a stop() of an earlier turn, before run() was called, counts too. Survives EINTR.
   void run();
-  void stop() { running_ = false; }
+  void stop() { stopped_ = true; }
   // One turn: waits at most `limit` for something to do, then runs what is due.
   void turn(Duration limit);
 
@@ -55,7 +55,7 @@ class EventLoop {
   TimerId next_timer_ = 1;
   TimerId cancelled_running_ = 0;
   TimerId running_timer_ = 0;
-  bool running_ = false;
+  bool stopped_ = false;
 };
 
 }  // namespace culvert::control

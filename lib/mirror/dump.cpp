@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
 
+#include "netlink/decode.hpp"
 #include "netlink/requests.hpp"
 
 namespace culvert::mirror {
@@ -17,14 +17,6 @@ constexpr DumpKind kKinds[] = {{RTM_GETLINK, AF_UNSPEC}, {RTM_GETNEIGH, AF_UNSPE
                                {RTM_GETADDR, AF_INET6},  {RTM_GETNEXTHOP, AF_UNSPEC}, {RTM_GETROUTE, AF_INET},
                                {RTM_GETROUTE, AF_INET6}};
 constexpr size_t kSilentKinds = 3;
-
-// The error of NLMSG_DONE or NLMSG_ERROR: 0 or a negative errno.
-int error_of(const nlmsghdr& message) {
-  int code = 0;
-  if (nlmsg_datalen(&message) >= static_cast<int>(sizeof(code)))
-    std::memcpy(&code, nlmsg_data(&message), sizeof(code));
-  return code;
-}
 
 // A kernel without IPv6 or nexthop objects has none to tell.
 bool is_unsupported(int code) { return code == -EOPNOTSUPP || code == -EAFNOSUPPORT; }
@@ -68,7 +60,7 @@ void Dump::take(const nlmsghdr& message, const Sink& sink) {
   if ((message.nlmsg_flags & NLM_F_DUMP_INTR) != 0 && !discard_) interrupted_ = true;
   if (message.nlmsg_type == NLMSG_DONE || message.nlmsg_type == NLMSG_ERROR) {
     running_ = false;
-    const int code = error_of(message);
+    const int code = netlink::error_of(message);
     if (code != 0 && !is_unsupported(code) && !discard_) interrupted_ = true;
   } else if (!discard_) {
     sink(message);

@@ -89,7 +89,8 @@ void Mirror::Impl::read_events(size_t budget) {
 }
 
 void Mirror::Impl::take(const nlmsghdr& message) {
-  if (message.nlmsg_type == NLMSG_ERROR) return take(Item(BarrierAnswer{message.nlmsg_seq}));
+  if (message.nlmsg_type == NLMSG_ERROR)
+    return take(Item(Answer{message.nlmsg_seq, netlink::error_of(message)}));
   auto event = netlink::decode(message);
   if (!event) {
     ++malformed_;
@@ -117,7 +118,7 @@ void Mirror::Impl::take(Item item) {
 }
 
 void Mirror::Impl::apply(const Item& item) {
-  if (const auto* sequence = std::get_if<BarrierAnswer>(&item)) return answered(*sequence);
+  if (const auto* answer = std::get_if<Answer>(&item)) return answered(*answer);
   const auto& event = std::get<netlink::Event>(item);
   follower_.apply(event, census_.mark());
   note(event);
@@ -131,9 +132,13 @@ void Mirror::Impl::note(const netlink::Event& event) {
   if (silent || check_at_ != TimePoint::max()) check_at_ = now_ + options_.check_after;
 }
 
-void Mirror::Impl::answered(uint32_t sequence) {
-  if (phase_ == Phase::check_barrier && sequence == check_barrier_) return finish_check();
-  auto found = barriers_.extract(sequence);
+void Mirror::Impl::answered(const Answer& answer) {
+  if (phase_ == Phase::check_barrier && answer.sequence == check_barrier_) return finish_check();
+  if (const auto asked = asked_.extract(answer.sequence); !asked.empty()) {
+    if (answer.code == -EEXIST) use_untold_neighbour(asked.mapped());
+    return;
+  }
+  auto found = barriers_.extract(answer.sequence);
   if (!found.empty()) due_.push_back(std::move(found.mapped()));
 }
 
@@ -195,6 +200,7 @@ void Mirror::Impl::drain() {
   queue_.clear();
   for (auto& [sequence, done] : barriers_) after_sync_.push_back(std::move(done));
   barriers_.clear();
+  asked_.clear();
   wake();
 }
 
@@ -308,8 +314,22 @@ void Mirror::Impl::barrier(Done done) {
 void Mirror::Impl::use_neighbour(int ifindex, const net::IpAddr& ip) {
   const Neighbour* neighbour = store_.table<Neighbour>().find({ifindex, ip});
   if (!events_ || (neighbour != nullptr && neighbour->is_operators())) return;
-  const bool managed = neighbour != nullptr && neighbour->is_managed();
-  const auto sent = events_->send(netlink::use_neighbour_request(ifindex, ip, managed));
+  const auto sent = neighbour == nullptr
+                        ? events_->send(netlink::new_neighbour_request(ifindex, ip))
+                        : events_->send(netlink::use_neighbour_request(ifindex, ip, neighbour->is_managed()));
+  if (!sent)
+    kLog.warning("neighbour {}: {}", ip, sent.error().message);
+  else if (neighbour == nullptr)
+    asked_[*sent] = {ifindex, ip};
+}
+
+// A neighbour was there when it was asked for. All events before the answer are applied: what is still not
+// known is an entry that the kernel does not tell of (INCOMPLETE, or FAILED from the start), never the
+// operator's.
+void Mirror::Impl::use_untold_neighbour(const Table<Neighbour>::Key& key) {
+  if (store_.table<Neighbour>().find(key) != nullptr) return;
+  const auto& [ifindex, ip] = key;
+  const auto sent = events_->send(netlink::use_neighbour_request(ifindex, ip, false));
   if (!sent) kLog.warning("neighbour {}: {}", ip, sent.error().message);
 }
 

@@ -49,8 +49,11 @@ class Mirror::Impl {
 
  private:
   enum class Phase { drain, dump, settle, replay, live, check, check_barrier, back_off };
-  using BarrierAnswer = uint32_t;  // its sequence number
-  using Item = std::variant<netlink::Event, BarrierAnswer>;
+  struct Answer {  // to a barrier or to a new_neighbour_request
+    uint32_t sequence;
+    int code;  // 0 or a negative errno
+  };
+  using Item = std::variant<netlink::Event, Answer>;
   using Done = std::function<void()>;
 
   explicit Impl(const Options& options) : options_(options), back_off_(options.retry_after) {}
@@ -62,10 +65,11 @@ class Mirror::Impl {
   void take(Item item);
   void apply(const Item& item);
   void note(const netlink::Event& event);
-  void answered(uint32_t sequence);
+  void answered(const Answer& answer);
   void advance(size_t budget);
   void read_dump(size_t& budget);
   void replay(size_t& budget);
+  void use_untold_neighbour(const Table<Neighbour>::Key& key);
 
   void begin_epoch();
   void drain();
@@ -105,6 +109,7 @@ class Mirror::Impl {
   uint32_t check_barrier_ = 0;
 
   std::unordered_map<uint32_t, Done> barriers_;
+  std::unordered_map<uint32_t, Table<Neighbour>::Key> asked_;  // neighbours that the mirror did not know
   std::vector<Done> after_sync_, due_;
 
   uint64_t epoch_ = 0, resyncs_ = 0, overruns_ = 0, malformed_ = 0, checks_ = 0, corrections_ = 0;

@@ -7,6 +7,9 @@
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 
+#include <cstring>
+#include <string_view>
+
 #include "netlink/attributes.hpp"
 #include "netlink/decode_route.hpp"
 
@@ -22,10 +25,14 @@ Attributes attributes_of(const nlmsghdr& message) {
 
 tl::unexpected<Error> malformed(const char* what) { return error("malformed {} message", what); }
 
+// IFLA_LINK of these is the other end.
+bool is_pair(std::string_view kind) { return kind == "veth" || kind == "vxcan" || kind == "netkit"; }
+
 Decoded decode_link(const nlmsghdr& message) {
   const auto& header = *static_cast<const ifinfomsg*>(nlmsg_data(&message));
   if (header.ifi_family != AF_UNSPEC) return std::nullopt;  // a bridge port: only a part of the link
   Attributes attributes = attributes_of<ifinfomsg>(message);
+  if (attributes.has(IFLA_WIRELESS)) return std::nullopt;  // a wireless driver's news: no MAC, no MTU
   Link link;
   link.ifindex = header.ifi_index;
   link.flags = header.ifi_flags;
@@ -33,10 +40,11 @@ Decoded decode_link(const nlmsghdr& message) {
   link.mac = attributes.mac(IFLA_ADDRESS).value_or(net::Mac{});
   link.mtu = attributes.number<uint32_t>(IFLA_MTU);
   link.master = attributes.number<int>(IFLA_MASTER);
-  if (!attributes.has(IFLA_LINK_NETNSID)) link.lower = attributes.number<int>(IFLA_LINK);
 
   Attributes info = attributes.nested(IFLA_LINKINFO);
   link.kind = info.text(IFLA_INFO_KIND);
+  if (!attributes.has(IFLA_LINK_NETNSID) && !is_pair(link.kind))
+    link.lower = attributes.number<int>(IFLA_LINK);
   Attributes data = info.nested(IFLA_INFO_DATA);
   if (link.kind == "vlan") link.vlan = data.number<uint16_t>(IFLA_VLAN_ID);
   if (link.kind == "vxlan") {
@@ -112,6 +120,13 @@ Result<std::optional<Event>> decode(const nlmsghdr& message) {
                  (message.nlmsg_flags & NLM_F_REPLACE) != 0, (message.nlmsg_flags & NLM_F_APPEND) != 0};
   }
   return std::nullopt;
+}
+
+int error_of(const nlmsghdr& message) {
+  int code = 0;
+  if (nlmsg_datalen(&message) >= static_cast<int>(sizeof(code)))
+    std::memcpy(&code, nlmsg_data(&message), sizeof(code));
+  return code;
 }
 
 }  // namespace culvert::netlink

@@ -29,6 +29,19 @@ size_t header_bytes(uint16_t type) {
   }
 }
 
+MessagePtr use_neighbour(int ifindex, const net::IpAddr& ip, bool managed, int flags) {
+  MessagePtr message = make(RTM_NEWNEIGH, NLM_F_CREATE | flags);
+  ndmsg header{};
+  header.ndm_family = ip.is_v4() ? AF_INET : AF_INET6;
+  header.ndm_ifindex = ifindex;
+  header.ndm_flags = NTF_USE;
+  nlmsg_append(message.get(), &header, sizeof(header), NLMSG_ALIGNTO);
+  const auto bytes = ip.bytes();
+  nla_put(message.get(), NDA_DST, static_cast<int>(bytes.size()), bytes.data());
+  if (managed) nla_put_u32(message.get(), NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+  return message;
+}
+
 }  // namespace
 
 MessagePtr dump_request(uint16_t type, uint8_t family) {
@@ -40,16 +53,11 @@ MessagePtr dump_request(uint16_t type, uint8_t family) {
 }
 
 MessagePtr use_neighbour_request(int ifindex, const net::IpAddr& ip, bool managed) {
-  MessagePtr message = make(RTM_NEWNEIGH, NLM_F_CREATE);
-  ndmsg header{};
-  header.ndm_family = ip.is_v4() ? AF_INET : AF_INET6;
-  header.ndm_ifindex = ifindex;
-  header.ndm_flags = NTF_USE;
-  nlmsg_append(message.get(), &header, sizeof(header), NLMSG_ALIGNTO);
-  const auto bytes = ip.bytes();
-  nla_put(message.get(), NDA_DST, static_cast<int>(bytes.size()), bytes.data());
-  if (managed) nla_put_u32(message.get(), NDA_FLAGS_EXT, NTF_EXT_MANAGED);
-  return message;
+  return use_neighbour(ifindex, ip, managed, 0);
+}
+
+MessagePtr new_neighbour_request(int ifindex, const net::IpAddr& ip) {
+  return use_neighbour(ifindex, ip, false, NLM_F_EXCL | NLM_F_ACK);
 }
 
 MessagePtr barrier_request() { return make(NLMSG_NOOP, NLM_F_ACK); }

@@ -17,6 +17,10 @@ MessagePtr dump_request(uint16_t type, uint8_t family);
 // request says it again (neighbour.c, neigh_add). Never send it for an operator's entry: it would be demoted.
 MessagePtr use_neighbour_request(int ifindex, const net::IpAddr& ip, bool managed);
 
+// The same for a neighbour that is not known to exist: it is answered, and with EEXIST, nothing changed, if
+// there is one after all, which may be the operator's.
+MessagePtr new_neighbour_request(int ifindex, const net::IpAddr& ip);
+
 // A request that is answered at once, without a lock of the kernel's (af_netlink.c, netlink_rcv_skb: a
 // control message with NLM_F_ACK): sent on an event socket the answer stands behind every event queued
 // before.

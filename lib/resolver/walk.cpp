@@ -124,7 +124,6 @@ bool Resolver::find_port(Row& row, Path& path) const {
   const std::string& name = path.link->name;
   const mirror::Link* link = path.link;
   for (int depth = 0; link != nullptr && depth < 8; ++depth) {
-    if (depth > 0) row.links.push_back(link->ifindex);
     if (const auto port = ports_.find(link->name); port != ports_.end()) {
       path.port = port->second;
       if (!link->is_up() || !link->has_carrier())
@@ -138,7 +137,9 @@ bool Resolver::find_port(Row& row, Path& path) const {
       return fail(row.adjacency, Reason::not_a_port,
                   fmt::format("not a culvert port: {} adds two VLAN tags, one is supported", name));
     if (link->vlan) path.vlan = link->vlan;
-    link = link->vlan || link->kind == "macvlan" ? mirror_.link(link->lower) : nullptr;
+    if (!link->vlan && link->kind != "macvlan") break;
+    row.links.push_back(link->lower);  // also where it is not known yet
+    link = mirror_.link(link->lower);
   }
   return fail(row.adjacency, Reason::not_a_port,
               fmt::format("not a culvert port: {} is the netdev of none in the configuration", name));

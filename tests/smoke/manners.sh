@@ -76,6 +76,22 @@ wait "$pid" || fail "exit status $? after shutdown"
 CULVERT_PID=
 [ ! -e "$SOCKET" ] || fail "the socket is still there"
 
+# A signal while it starts ends it too.
+for delay in 0.05 0.15 0.3; do
+  ip netns exec "$gw" "$BUILD/app/culvert/culvert" -l 0,1 --no-huge -m 256 --no-pci --file-prefix "$NS" \
+    --vdev net_af_packet0,iface=uplink0 --vdev net_null0 -- --socket "$SOCKET" -c <(TENANT=net_null0 config) \
+    > "$RUN/culvert.log" 2>&1 &
+  CULVERT_PID=$!
+  starting() { grep -qs SigBlk:.*4003 "/proc/$CULVERT_PID/status"; }
+  wait_for 5 starting || fail "culvert does not start"  # SIGHUP, SIGINT and SIGTERM are its own from here
+  sleep $delay
+  kill -TERM "$CULVERT_PID"
+  ended() { ! kill -0 "$CULVERT_PID"; }
+  wait_for 10 ended || { kill -KILL "$CULVERT_PID"; CULVERT_PID=; fail "SIGTERM $delay s after the start is lost"; }
+  wait "$CULVERT_PID" || fail "exit status $? after SIGTERM $delay s after the start"
+  CULVERT_PID=
+done
+
 # The interactive shell of culvert itself: the end of its input stops it.
 in_ns "$ta" ip link show tap0 2>/dev/null && fail "the tap is still there"
 printf 'show tunnels json\n' | ip netns exec "$gw" "$BUILD/app/culvert/culvert" -l 0,1 --no-huge -m 256 --no-pci \

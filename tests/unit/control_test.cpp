@@ -42,6 +42,20 @@ TEST(EventLoop, RepeatsUntilCancelledFromWithin) {
   EXPECT_EQ(count, 3);
 }
 
+// A signal that comes while culvert starts is read in a turn before run().
+TEST(EventLoop, RemembersAStopFromBeforeItRan) {
+  EventLoop loop;
+  bool ran_on = false;
+  loop.at(Clock::now() + 200ms, [&] {
+    ran_on = true;
+    loop.stop();
+  });
+  loop.at(Clock::now(), [&] { loop.stop(); });
+  loop.turn(100ms);
+  loop.run();
+  EXPECT_FALSE(ran_on);
+}
+
 TEST(EventLoop, ADescriptorMayRemoveItselfAndOthers) {
   EventLoop loop;
   const UniqueFd one(::eventfd(1, EFD_NONBLOCK)), two(::eventfd(1, EFD_NONBLOCK));

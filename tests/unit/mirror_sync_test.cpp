@@ -183,6 +183,38 @@ TEST_F(Synced, OperatorsNeighboursAreNeverUsed) {
   EXPECT_TRUE(mirror->neighbour(v0, *net::IpAddr::parse("10.0.0.8"))->is_operators());
 }
 
+// The kernel tells a veth's peer in the attribute in which it tells what a VLAN stands on.
+TEST_F(Synced, APeerIsNoLowerLink) {
+  EXPECT_EQ(mirror->link_by_name("v0")->lower, 0);
+  EXPECT_EQ(mirror->link_by_name("p0")->lower, 0);
+}
+
+// The operator's entry is in the kernel, and its event not read yet.
+TEST_F(Synced, OperatorsNeighbourIsNotUsedThoughItsEventIsBehind) {
+  const int v0 = mirror->link_by_name("v0")->ifindex;
+  const auto peer = *net::IpAddr::parse("10.0.0.9");
+  ip("neigh add 10.0.0.9 lladdr 02:00:00:00:00:09 dev v0 nud permanent");
+  mirror->use_neighbour(v0, peer);
+  sync(*mirror);
+  ASSERT_NE(mirror->neighbour(v0, peer), nullptr);
+  EXPECT_EQ(mirror->neighbour(v0, peer)->nud_name(), "permanent");
+  expect_fresh(*mirror);
+}
+
+// No event tells of an entry that is FAILED from the start (neighbour.c, __neigh_update).
+TEST_F(Synced, UntoldNeighbourIsResolvedToo) {
+  const int v0 = mirror->link_by_name("v0")->ifindex;
+  const auto peer = *net::IpAddr::parse("fd00::77");
+  ip("addr add fd00::77/64 dev p0 nodad\nneigh add fd00::77 dev v0 nud failed");
+  sync(*mirror);
+  ASSERT_EQ(mirror->neighbour(v0, peer), nullptr);
+  mirror->use_neighbour(v0, peer);
+  pump_until(*mirror, [&] {
+    const auto* neighbour = mirror->neighbour(v0, peer);
+    return neighbour != nullptr && neighbour->is_valid();
+  });
+}
+
 TEST_F(Synced, UsedNeighbourIsResolved) {
   const int v0 = mirror->link_by_name("v0")->ifindex;
   const auto peer = *net::IpAddr::parse("fd00::77");

@@ -63,6 +63,16 @@ MessagePtr vlan_link() {
   return made;
 }
 
+// As a wireless driver tells its news: name and event, but nothing else of the link
+// (net/wireless/wext-core.c).
+MessagePtr wireless_event() {
+  auto made = message(RTM_NEWLINK, ifinfomsg{.ifi_family = AF_UNSPEC, .ifi_index = 7, .ifi_flags = 0x10043});
+  nla_put_string(made.get(), IFLA_IFNAME, "wlan0");
+  const uint8_t event[8]{};
+  nla_put(made.get(), IFLA_WIRELESS, sizeof(event), event);
+  return made;
+}
+
 MessagePtr multipath_route() {
   auto made = message(RTM_NEWROUTE,
                       rtmsg{.rtm_family = AF_INET,
@@ -220,6 +230,7 @@ TEST(Decode, NexthopGroup) {
 
 TEST(Decode, IgnoresWhatIsNotMirrored) {
   EXPECT_TRUE(is_ignored(message(RTM_NEWLINK, ifinfomsg{.ifi_family = AF_BRIDGE, .ifi_index = 3})));
+  EXPECT_TRUE(is_ignored(wireless_event()));
   EXPECT_TRUE(is_ignored(message(RTM_NEWNEIGH, ndmsg{.ndm_family = AF_BRIDGE, .ndm_ifindex = 3})));
   EXPECT_TRUE(is_ignored(message(RTM_NEWROUTE, rtmsg{.rtm_family = AF_INET6, .rtm_flags = RTM_F_CLONED})));
   EXPECT_TRUE(is_ignored(message(RTM_NEWROUTE, rtmsg{.rtm_family = AF_MPLS})));
