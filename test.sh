@@ -23,6 +23,8 @@ failed=0
 # build DIRECTORY [MESON OPTION ...]
 build() {
   local dir=$1; shift
+  # The embedded switch is left out, and meson says so, where DPDK's driver headers cannot be had.
+  drivers/fetch_driver_headers.sh "$dir/dpdk-driver-headers" || echo "going on without drivers/net/eswitch"
   [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" || return 1
   ninja -C "$dir"
 }
@@ -49,13 +51,10 @@ stage() {
 
 if [ $length = quick ]; then stage build '' --no-suite long --no-suite tidy; else stage build '' --no-suite long; fi
 if [ $length != quick ]; then
-  stage build-asan '-Db_sanitize=address,undefined -Db_lundef=false' --no-suite long --no-suite static --no-suite tidy
-  stage build-tsan '-Db_sanitize=thread -Db_lundef=false' --suite unit
+  stage build-asan '-Db_sanitize=address,undefined -Db_lundef=false' --no-suite long --no-suite static --no-suite tidy --no-suite eswitch
+  stage build-tsan '-Db_sanitize=thread -Db_lundef=false' --suite unit --suite eswitch-unit
 fi
-# Later issues bring tests of this length: none yet is no failure.
-if [ $length = long ] && meson test -C build --no-rebuild --list --suite long 2>/dev/null | grep -q ' / '; then
-  stage build '' --suite long --timeout-multiplier 0
-fi
+if [ $length = long ]; then stage build '' --suite long --timeout-multiplier 0; fi
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
