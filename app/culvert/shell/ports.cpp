@@ -30,6 +30,14 @@ Json stats_json(const control::StatsView& stats) {
           {"encapsulated", stats.encapsulated},
           {"decapsulated", stats.decapsulated},
           {"exceptions", stats.exceptions},
+          {"flooded", stats.flooded},
+          {"checksums_completed", stats.checksums_completed},
+          {"checksums_unfinished", stats.checksums_unfinished},
+          {"learned", stats.learned},
+          {"moved", stats.moved},
+          {"aged", stats.aged},
+          {"learn_over_limit", stats.learn_over_limit},
+          {"learn_dropped", stats.learn_dropped},
           {"drops", std::move(drops)},
           {"lcores", std::move(lcores)}};
 }
