@@ -36,6 +36,8 @@ std::vector<PortView> Control::ports() {
     view.rx_bytes = stats.ibytes;
     view.tx_bytes = stats.obytes;
     view.drops = dataplane_->port_drops(static_cast<dataplane::PortIndex>(i));
+    view.rx_errors = stats.imissed + stats.ierrors + stats.rx_nombuf;
+    view.tx_errors = stats.oerrors;
   }
   return views;
 }

@@ -19,6 +19,7 @@ class FakeApi : public Api {
     uplink.link_up = true;
     uplink.mtu = 1500;
     uplink.rx_packets = 12345;
+    uplink.tx_errors = 2;
     PortView tenant;
     tenant.name = "tenant";
     tenant.ethdev = "net_tap0";
