@@ -36,6 +36,8 @@ std::vector<PortView> Control::ports() {
     view.rx_bytes = stats.ibytes;
     view.tx_bytes = stats.obytes;
     view.drops = dataplane_->port_drops(static_cast<dataplane::PortIndex>(i));
+    view.rx_errors = stats.imissed + stats.ierrors + stats.rx_nombuf;
+    view.tx_errors = stats.oerrors;
   }
   return views;
 }
@@ -163,6 +165,14 @@ StatsView Control::stats() {
   view.encapsulated = stats.encapsulated;
   view.decapsulated = stats.decapsulated;
   view.exceptions = stats.exceptions;
+  view.flooded = stats.flooded;
+  view.checksums_completed = stats.checksums_completed;
+  view.checksums_unfinished = stats.checksums_unfinished;
+  view.learned = stats.learned;
+  view.moved = stats.moved;
+  view.aged = stats.aged;
+  view.learn_over_limit = stats.learn_over_limit;
+  view.learn_dropped = stats.learn_dropped;
   for (const auto& [reason, name] : dataplane::kDropReasonNames)
     view.drops.emplace_back(name, stats.drops[static_cast<size_t>(reason)]);
   view.lcores.push_back({rte_get_main_lcore(), "control", 0, 0, busy_pct_});

@@ -21,6 +21,7 @@ struct PortView {
   uint16_t mtu = 0;
   uint64_t rx_packets = 0, tx_packets = 0, rx_bytes = 0, tx_bytes = 0;  // the ethdev's own
   uint64_t drops = 0;  // packets that came in here and were dropped, or were to go out here and could not
+  uint64_t rx_errors = 0, tx_errors = 0;  // the ethdev's own: what its driver lost before and after culvert
 };
 
 struct NeighbourView {
@@ -92,6 +93,8 @@ struct LcoreView {
 
 struct StatsView {
   uint64_t rx = 0, tx = 0, forwarded = 0, encapsulated = 0, decapsulated = 0, exceptions = 0;
+  uint64_t flooded = 0, checksums_completed = 0, checksums_unfinished = 0;
+  uint64_t learned = 0, moved = 0, aged = 0, learn_over_limit = 0, learn_dropped = 0;
   std::vector<std::pair<std::string, uint64_t>> drops;  // every reason, zeros included
   std::vector<LcoreView> lcores;
 };

@@ -2,6 +2,7 @@
 
 #include <rte_ip.h>
 
+#include "dataplane/checksum.hpp"
 #include "dataplane/inner_parse.hpp"
 #include "net/headers.hpp"
 
@@ -63,9 +64,7 @@ KernelFrame fix_kernel_frame(rte_mbuf* mbuf) {
   if (checksum_at == 0 || l4.offset + checksum_at + 2 > room) return KernelFrame::whole;
   uint8_t* const field = frame + l4.offset + checksum_at;
   if (load<uint16_t>(field) != l4.pseudo_sum) return KernelFrame::whole;
-  uint16_t sum = 0;
-  if (rte_raw_cksum_mbuf(mbuf, l4.offset, l4.bytes, &sum) != 0) return KernelFrame::whole;
-  auto checksum = static_cast<uint16_t>(~sum);
+  auto checksum = static_cast<uint16_t>(~sum_packet(mbuf, l4.offset, l4.bytes));
   if (checksum == 0 && l4.protocol == net::kProtoUdp) checksum = 0xffff;  // RFC 768: zero means none
   std::memcpy(field, &checksum, sizeof(checksum));
   return KernelFrame::completed;

@@ -2,6 +2,8 @@
 
 #include <rte_ip.h>
 
+#include "dataplane/checksum.hpp"
+
 namespace culvert::dataplane {
 
 UdpChecksum check_udp(const rte_mbuf* mbuf, uint32_t udp_offset, const net::Ipv4Hdr& ip,
@@ -13,9 +15,7 @@ UdpChecksum check_udp(const rte_mbuf* mbuf, uint32_t udp_offset, const net::Ipv4
     net::be16 length;
   } const pseudo{.src = ip.src, .dst = ip.dst, .length = udp.length};
   const uint16_t pseudo_sum = rte_raw_cksum(&pseudo, sizeof(pseudo));
-  uint16_t sum = 0;
-  if (rte_raw_cksum_mbuf(mbuf, udp_offset, udp.length.host(), &sum) != 0) return UdpChecksum::bad;
-  const uint32_t total = uint32_t{sum} + pseudo_sum;
+  const uint32_t total = uint32_t{sum_packet(mbuf, udp_offset, udp.length.host())} + pseudo_sum;
   if ((total & 0xffff) + (total >> 16) == 0xffff) return UdpChecksum::good;
   return udp.checksum.wire() == pseudo_sum ? UdpChecksum::unfinished : UdpChecksum::bad;
 }

@@ -40,9 +40,12 @@ mac=$(mac_of "$tb" eth0)
 where() { field ".[] | select(.mac == \"$mac\") | .tunnel" show paths; }
 [ "$(where)" = vx100 ] || { ctl show paths; fail "the station is not known at vx100"; }
 before=$(sent vx100b)
+flooded=$(field .flooded show stats)
 in_ns "$ta" ping -q -c 200 -i 0.005 10.7.0.2 >/dev/null
 after=$(sent vx100b)
 [ $((after - before)) -le 3 ] || fail "flooded $((after - before)) packets of known stations to the second tunnel"
+flooded=$(($(field .flooded show stats) - flooded))
+[ "$flooded" -le 20 ] || fail "flooded $flooded frames while 200 pings went between known stations"
 
 # The station moves: same MAC and address behind the other peer.
 in_ns "$tb" ip link set eth0 down

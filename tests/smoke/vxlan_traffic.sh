@@ -64,4 +64,9 @@ set -- $frames
 
 [ "$(field '.encapsulated > 1000 and .decapsulated > 1000' show stats)" = true ] || fail "culvert did not count"
 [ "$(field '[.drops | to_entries[] | select(.key != "own_frame") | .value] | add' show stats)" -lt 20 ] || { ctl show stats; fail "unexpected drops"; }
+
+# What the driver loses is told too: here the tenant's link is down.
+in_ns "$gw" ip link set tenant0 down
+in_ns "$tb" ping -q -c 5 -i 0.01 -W 1 10.7.0.1 >/dev/null || true
+[ "$(field '.[] | select(.name == "tenant") | .tx_errors' show ports)" -ge 5 ] || { ctl show ports; fail "frames were lost in silence"; }
 stop_culvert TERM || fail "culvert exit status $?"

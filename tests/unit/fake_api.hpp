@@ -19,6 +19,7 @@ class FakeApi : public Api {
     uplink.link_up = true;
     uplink.mtu = 1500;
     uplink.rx_packets = 12345;
+    uplink.tx_errors = 2;
     PortView tenant;
     tenant.name = "tenant";
     tenant.ethdev = "net_tap0";
@@ -66,6 +67,8 @@ class FakeApi : public Api {
     encap_views = {encap};
     path_views = {{"blue", *net::Mac::parse("02:00:00:00:00:09"), "vx100", std::nullopt, "learned", 3, 1}};
     stats_view.rx = 100;
+    stats_view.flooded = 4;
+    stats_view.learned = 3;
     stats_view.drops = {{"split_horizon", 0}, {"unknown_vni", 2}};
     stats_view.lcores = {{0, "control", 0, 0, 1.26}, {1, "worker", 100, 90, 55.0}};
     mirror_view.epoch = 1;

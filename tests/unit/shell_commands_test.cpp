@@ -30,19 +30,21 @@ using Names = std::vector<std::string>;
 TEST_F(Commands, PortsAsJson) {
   EXPECT_EQ(run_json("show ports json"), Json::parse(R"([
     {"name":"uplink","ethdev":"net_af_packet0","netdev":"veth0","port_id":0,"mac":"02:00:00:00:00:0a","link":"up",
-     "mtu":1500,"rx_packets":12345,"tx_packets":0,"rx_bytes":0,"tx_bytes":0,"drops":0},
+     "mtu":1500,"rx_packets":12345,"tx_packets":0,"rx_bytes":0,"tx_bytes":0,"drops":0,
+     "rx_errors":0,"tx_errors":2},
     {"name":"tenant","ethdev":"net_tap0","netdev":null,"port_id":1,"mac":"00:00:00:00:00:00","link":"down",
-     "mtu":1450,"rx_packets":0,"tx_packets":0,"rx_bytes":0,"tx_bytes":0,"drops":0}])"));
+     "mtu":1450,"rx_packets":0,"tx_packets":0,"rx_bytes":0,"tx_bytes":0,"drops":0,
+     "rx_errors":0,"tx_errors":0}])"));
 }
 
 TEST_F(Commands, PortsAsTable) {
   EXPECT_EQ(run("show ports").text,
             "name    ethdev          netdev  port_id  mac                link   mtu  rx_packets  tx_packets  "
-            "rx_bytes  tx_bytes  drops\n"
+            "rx_bytes  tx_bytes  drops  rx_errors  tx_errors\n"
             "uplink  net_af_packet0  veth0         0  02:00:00:00:00:0a  up    1500       12345           0  "
-            "       0         0      0\n"
+            "       0         0      0          0          2\n"
             "tenant  net_tap0        -             1  00:00:00:00:00:00  down  1450           0           0  "
-            "       0         0      0\n");
+            "       0         0      0          0          0\n");
 }
 
 TEST_F(Commands, Neighbours) {
@@ -114,12 +116,17 @@ TEST_F(Commands, Stats) {
   const Json stats = run_json("show stats json");
   EXPECT_EQ(stats,
             Json::parse(R"({"rx":100,"tx":0,"forwarded":0,"encapsulated":0,"decapsulated":0,"exceptions":0,
+    "flooded":4,"checksums_completed":0,"checksums_unfinished":0,
+    "learned":3,"moved":0,"aged":0,"learn_over_limit":0,"learn_dropped":0,
     "drops":{"split_horizon":0,"unknown_vni":2},
     "lcores":[{"lcore":0,"role":"control","rx":0,"tx":0,"busy_pct":1.3},
               {"lcore":1,"role":"worker","rx":100,"tx":90,"busy_pct":55.0}]})"));
   EXPECT_EQ(run("show stats").text,
-            "rx:           100\ntx:           0\nforwarded:    0\nencapsulated: 0\ndecapsulated: "
-            "0\nexceptions:   0\n"
+            "rx:                   100\ntx:                   0\nforwarded:            0\n"
+            "encapsulated:         0\ndecapsulated:         0\nexceptions:           0\n"
+            "flooded:              4\nchecksums_completed:  0\nchecksums_unfinished: 0\n"
+            "learned:              3\nmoved:                0\naged:                 0\n"
+            "learn_over_limit:     0\nlearn_dropped:        0\n"
             "drops:\n  split_horizon: 0\n  unknown_vni:   2\n"
             "lcores:\n  lcore  role      rx  tx  busy_pct\n      0  control    0   0       1.3\n"
             "      1  worker   100  90      55.0\n");
@@ -150,7 +157,7 @@ TEST_F(Commands, FieldsOfTheContractInItsOrder) {
   const std::map<std::string, Names> contract{
       {"ports",
        {"name", "ethdev", "netdev", "port_id", "mac", "link", "mtu", "rx_packets", "tx_packets", "rx_bytes",
-        "tx_bytes", "drops"}},
+        "tx_bytes", "drops", "rx_errors", "tx_errors"}},
       {"neighbours", {"netdev", "ip", "mac", "nud", "encaps"}},
       {"routes",
        {"table", "table_name", "prefix", "metric", "protocol", "prefsrc", "type", "nexthops", "nhid"}},
@@ -162,8 +169,10 @@ TEST_F(Commands, FieldsOfTheContractInItsOrder) {
   };
   for (const auto& [what, fields] : contract)
     EXPECT_EQ(keys(run_json("show " + what + " json")[0]), fields) << what;
-  EXPECT_EQ(keys(run_json("show stats json")), (Names{"rx", "tx", "forwarded", "encapsulated", "decapsulated",
-                                                      "exceptions", "drops", "lcores"}));
+  EXPECT_EQ(keys(run_json("show stats json")),
+            (Names{"rx", "tx", "forwarded", "encapsulated", "decapsulated", "exceptions", "flooded",
+                   "checksums_completed", "checksums_unfinished", "learned", "moved", "aged",
+                   "learn_over_limit", "learn_dropped", "drops", "lcores"}));
   EXPECT_EQ(keys(run_json("show mirror json")),
             (Names{"epoch", "sequence", "resyncs", "overruns", "links", "addresses", "neighbours", "routes",
                    "nexthops", "consistent", "behind"}));

@@ -8,11 +8,20 @@ namespace culvert::shell {
 namespace {
 
 Json port_json(const control::PortView& port) {
-  return {
-      {"name", port.name},         {"ethdev", port.ethdev},         {"netdev", json_of(port.netdev)},
-      {"port_id", port.port_id},   {"mac", port.mac.to_string()},   {"link", port.link_up ? "up" : "down"},
-      {"mtu", port.mtu},           {"rx_packets", port.rx_packets}, {"tx_packets", port.tx_packets},
-      {"rx_bytes", port.rx_bytes}, {"tx_bytes", port.tx_bytes},     {"drops", port.drops}};
+  return {{"name", port.name},
+          {"ethdev", port.ethdev},
+          {"netdev", json_of(port.netdev)},
+          {"port_id", port.port_id},
+          {"mac", port.mac.to_string()},
+          {"link", port.link_up ? "up" : "down"},
+          {"mtu", port.mtu},
+          {"rx_packets", port.rx_packets},
+          {"tx_packets", port.tx_packets},
+          {"rx_bytes", port.rx_bytes},
+          {"tx_bytes", port.tx_bytes},
+          {"drops", port.drops},
+          {"rx_errors", port.rx_errors},
+          {"tx_errors", port.tx_errors}};
 }
 
 Json stats_json(const control::StatsView& stats) {
@@ -30,6 +39,14 @@ Json stats_json(const control::StatsView& stats) {
           {"encapsulated", stats.encapsulated},
           {"decapsulated", stats.decapsulated},
           {"exceptions", stats.exceptions},
+          {"flooded", stats.flooded},
+          {"checksums_completed", stats.checksums_completed},
+          {"checksums_unfinished", stats.checksums_unfinished},
+          {"learned", stats.learned},
+          {"moved", stats.moved},
+          {"aged", stats.aged},
+          {"learn_over_limit", stats.learn_over_limit},
+          {"learn_dropped", stats.learn_dropped},
           {"drops", std::move(drops)},
           {"lcores", std::move(lcores)}};
 }
@@ -54,7 +71,8 @@ Answer stop(control::Api& api, const Args&) {
 
 constexpr Command kCommands[] = {
     {"show ports [json]", "the ports: link state and the ethdevs' own counters",
-     "drops counts packets that came in at the port and were dropped, or were to go out there and could not.",
+     "drops counts packets that came in at the port and were dropped, or were to go out there and could not; "
+     "rx_errors and tx_errors what the ethdev itself lost.",
      at_once<show_ports>},
     {"show stats [json]", "counters of the packet path, drops by reason, load of the lcores",
      "Of the packet path only: what a NIC carries by itself is not in it.", at_once<show_stats>},

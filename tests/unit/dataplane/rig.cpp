@@ -38,24 +38,48 @@ void RingPort::drain() {
   sent();
 }
 
-bool RingPort::arrive(const Bytes& frame) {
-  rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_.get());
-  if (mbuf == nullptr) return false;
-  auto* data = rte_pktmbuf_append(mbuf, static_cast<uint16_t>(frame.size()));
-  std::memcpy(data, frame.data(), frame.size());
-  if (rte_ring_enqueue(rx_.get(), mbuf) == 0) return true;
-  rte_pktmbuf_free(mbuf);
+bool RingPort::arrive(const Bytes& frame, size_t segment_bytes) {
+  rte_mbuf* head = nullptr;
+  size_t at = 0;
+  do {
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_.get());
+    if (mbuf == nullptr) break;
+    const size_t bytes = std::min(segment_bytes, frame.size() - at);
+    std::memcpy(rte_pktmbuf_append(mbuf, static_cast<uint16_t>(bytes)), frame.data() + at, bytes);
+    at += bytes;
+    if (head == nullptr)
+      head = mbuf;
+    else
+      EXPECT_EQ(rte_pktmbuf_chain(head, mbuf), 0);
+  } while (at < frame.size());
+  if (head != nullptr && at == frame.size() && rte_ring_enqueue(rx_.get(), head) == 0) return true;
+  rte_pktmbuf_free(head);
   return false;
 }
+
+namespace {
+
+// All segments' bytes; what the first one says of them must be so.
+Bytes bytes_of(const rte_mbuf* mbuf) {
+  Bytes bytes;
+  unsigned segments = 0;
+  for (const rte_mbuf* segment = mbuf; segment != nullptr; segment = segment->next, ++segments) {
+    const auto* data = rte_pktmbuf_mtod(segment, const uint8_t*);
+    bytes.insert(bytes.end(), data, data + rte_pktmbuf_data_len(segment));
+  }
+  EXPECT_EQ(rte_pktmbuf_pkt_len(mbuf), bytes.size());
+  EXPECT_EQ(mbuf->nb_segs, segments);
+  return bytes;
+}
+
+}  // namespace
 
 std::vector<Bytes> RingPort::sent() {
   std::vector<Bytes> frames;
   void* packet = nullptr;
   while (rte_ring_dequeue(tx_.get(), &packet) == 0) {
     auto* mbuf = static_cast<rte_mbuf*>(packet);
-    const auto* data = rte_pktmbuf_mtod(mbuf, const uint8_t*);
-    frames.emplace_back(data, data + rte_pktmbuf_data_len(mbuf));
-    EXPECT_EQ(rte_pktmbuf_pkt_len(mbuf), rte_pktmbuf_data_len(mbuf));
+    frames.push_back(bytes_of(mbuf));
     rte_pktmbuf_free(mbuf);
   }
   return frames;

@@ -31,8 +31,9 @@ class RingPort {
   RingPort(const std::string& name, unsigned workers, unsigned ring_size);
   ~RingPort();
 
-  // What the wire brings: the bytes in a fresh mbuf. False: no buffer or ring full.
-  bool arrive(const Bytes& frame);
+  // What the wire brings: the bytes in fresh mbufs, of which each but the last holds `segment_bytes`. False:
+  // no buffer or ring full.
+  bool arrive(const Bytes& frame, size_t segment_bytes = 2048);
   // What went out since the last call.
   std::vector<Bytes> sent();
   port::Port& port() { return *port_; }
