@@ -203,7 +203,7 @@ void Control::on_adjacency(const resolver::Adjacency& adjacency) {
       dataplane_->set_encap(adjacency.id, adjacency.tunnel, adjacency.rule ? &*adjacency.rule : nullptr,
                             waits ? dataplane::Unresolved::neighbour : dataplane::Unresolved::tunnel);
   if (!set) kLog.error("tunnel {}: {}", adjacency.tunnel.name, set.error().message);
-  terminations_changed_ = true;
+  if (adjacency.local_present != terminated_.contains(adjacency.id)) terminations_changed_ = true;
 }
 
 void Control::publish_own_macs() {
@@ -214,9 +214,11 @@ void Control::publish_own_macs() {
 // A tunnel packet to an address that is no longer the kernel's is none of ours.
 void Control::publish_terminations() {
   std::vector<dataplane::Termination> terminations;
+  terminated_.clear();
   for (const auto& [name, id] : tunnels_) {
     const resolver::Adjacency& adjacency = resolver_->at(id);
     if (!adjacency.local_present) continue;
+    terminated_.insert(id);
     const tunnel::Tunnel& tunnel = adjacency.tunnel;
     std::optional<dataplane::NetworkId> network;
     if (const config::Network* found = network_of(name))

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -92,6 +93,7 @@ class Control final : public Api, private mirror::Listener {
   std::map<std::string, resolver::EncapId> tunnels_;    // every tunnel, of the configuration and of the shell
   std::map<resolver::EncapId, uint64_t> seen_packets_;  // by keep_neighbours()
   bool links_changed_ = false;
+  std::set<resolver::EncapId> terminated_;  // whose packets are taken: their local address is the kernel's
   bool terminations_changed_ = false;
 
   TimePoint next_second_{};  // of keep_neighbours() and measure_load()
