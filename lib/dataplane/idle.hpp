@@ -38,8 +38,8 @@ class Idle {
   static constexpr unsigned kTurnsPerLength = 16;
   static constexpr long kShortestNs = 10'000;
   static constexpr long kLongestNs = 500'000;
-  // After about a second without a packet. On a small virtual machine a bare nanosleep costs 35 us of processor time:
-  // 7 % of a core at the longest sleep above, 2 % at this one.
+  // After about a second without a packet. On a small virtual machine a bare nanosleep costs 35 us of
+  // processor time: 7 % of a core at the longest sleep above, 2 % at this one.
   static constexpr unsigned kDeepTurns = 2200;
   static constexpr long kDeepNs = 2'000'000;
 

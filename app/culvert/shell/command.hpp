@@ -37,12 +37,12 @@ struct Command {
   std::string_view syntax;
   std::string_view summary;      // one line of `help`
   std::string_view explanation;  // `help COMMAND` prints it below the syntax
-  void (*run)(control::Api& api, const Args& args, Reply reply);
+  void (*run)(control::Api& api, const Args& args, const Reply& reply);
 };
 
 // Makes a handler of a function that has its answer at once.
 template <Answer (*function)(control::Api& api, const Args& args)>
-void at_once(control::Api& api, const Args& args, Reply reply) {
+void at_once(control::Api& api, const Args& args, const Reply& reply) {
   reply(function(api, args));
 }
 

@@ -22,7 +22,7 @@ Result<double> parse_seconds(const std::string& text) {
   return seconds;
 }
 
-void wait(control::Api& api, const Args& args, Reply reply) {
+void wait(control::Api& api, const Args& args, const Reply& reply) {
   const auto word = args.get("SECONDS");
   const auto seconds = word ? parse_seconds(*word) : kDefaultWaitSeconds;
   if (!seconds) return reply({Outcome::error, seconds.error().message});
@@ -30,7 +30,7 @@ void wait(control::Api& api, const Args& args, Reply reply) {
   if (tunnel)
     if (const auto status = check_tunnel_name(api.tunnels(), *tunnel); !status) return reply(answer(status));
   const auto time = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds));
-  api.wait(Clock::now() + time, tunnel, [reply = std::move(reply)](Status status) { reply(answer(status)); });
+  api.wait(Clock::now() + time, tunnel, [reply](Status status) { reply(answer(status)); });
 }
 
 std::string help_of_all() {
@@ -70,7 +70,7 @@ Answer help(control::Api&, const Args& args) {
 
 Answer quit(control::Api&, const Args&) { return {Outcome::bye, ""}; }
 
-void shutdown(control::Api& api, const Args&, Reply reply) {
+void shutdown(control::Api& api, const Args&, const Reply& reply) {
   reply({Outcome::bye, ""});  // first, while there is someone to send it
   api.shutdown();
 }
