@@ -1,4 +1,5 @@
-// What the NIC has counted, brought to where readers see it: a bounded number of queries a turn, round and round.
+// What the NIC has counted, brought to where readers see it: a bounded number of queries a turn, round and
+// round.
 #include <algorithm>
 
 #include "offload/engine.hpp"

@@ -47,7 +47,8 @@ void Engine::decide(Node& node) {
   if (node.kind == NodeKind::fixed && !node.doomed) outcome.want.kind = Form::Kind::real;
   if (node.claim) {
     node.claim->desires = outcome.desires;
-    if (!node.doomed && !ending_ && outcome.want.kind == Form::Kind::none && !node.hold_refused && holds_back(node))
+    if (!node.doomed && !ending_ && outcome.want.kind == Form::Kind::none && !node.hold_refused &&
+        holds_back(node))
       outcome.want.kind = Form::Kind::hold;
     if (outcome.want.kind == Form::Kind::none) {
       if (!node.has_rules()) node.claim->base.reset();
@@ -59,9 +60,8 @@ void Engine::decide(Node& node) {
       outcome.reason = "the driver's priorities leave no room between the flows that it overlaps with";
     }
     // Others look anew at what this one has become.
-    if (node.claim->desires != desired) others(node, true, [this](Node& other) { mark_dirty(other); });
-    if ((outcome.want.kind == Form::Kind::none) != (before.kind == Form::Kind::none))
-      others(node, false, [this](Node& other) { mark_dirty(other); });
+    if (node.claim->desires != desired) look_again(node, true);
+    if ((outcome.want.kind == Form::Kind::none) != (before.kind == Form::Kind::none)) look_again(node, false);
   }
   node.want = outcome.want;
   node.state = outcome.state;
@@ -75,7 +75,8 @@ Engine::Outcome Engine::outcome_of(Node& node) {
   if (node.kind == NodeKind::steering) {
     const EncapRow& row = encap(node.encap);
     Outcome outcome;
-    if (row.now.terminated && (mode_ != Mode::off || isolated_[node.port])) outcome.want.kind = Form::Kind::real;
+    if (row.now.terminated && (mode_ != Mode::off || isolated_[node.port]))
+      outcome.want.kind = Form::Kind::real;
     return unless_refused(node, outcome);
   }
   if (mode_ == Mode::off) return {.reason = "offload.mode is off"};
@@ -188,6 +189,10 @@ void Engine::others(const Node& node, bool higher, Visit visit) {
   });
 }
 
+void Engine::look_again(const Node& node, bool higher) {
+  others(node, higher, [this](Node& other) { mark_dirty(other); });
+}
+
 // The first one of higher precedence that has not all its packets in hand.
 const Node* Engine::blocker_of(const Node& node) {
   const Node* found = nullptr;
@@ -212,7 +217,8 @@ bool Engine::may_leave(const Node& node) {
   return free;
 }
 
-// A place among the driver's priorities: where its own priority would be, moved between those it overlaps with.
+// A place among the driver's priorities: where its own priority would be, moved between those it overlaps
+// with.
 bool Engine::find_base(Node& node) {
   Claim& claim = *node.claim;
   if (claim.base) return true;
@@ -238,11 +244,16 @@ void Engine::publish(Node& node) {
     EncapState& shared = encap_states_[node.encap];
     using Slot = EncapState::Slot;
     const EncapRow& row = encap(node.encap);
-    const bool in = node.kind == NodeKind::slot ? node.covers() && node.entries[0].in.form == node.want && node.want.kind == Form::Kind::real
+    const bool in = node.kind == NodeKind::slot ? node.covers() && node.entries[0].in.form == node.want &&
+                                                      node.want.kind == Form::Kind::real
                                                 : node.told && node.generation == row.now.generation;
-    const bool newest = node.kind == NodeKind::slot ? row.slot.get() == &node : !row.marks.empty() && row.marks.back().get() == &node;
+    const bool newest = node.kind == NodeKind::slot ? row.slot.get() == &node
+                                                    : !row.marks.empty() && row.marks.back().get() == &node;
     if (!newest) return;
-    const Slot slot = in ? Slot::in : !row.now.rule ? Slot::pending : !node.refusal.empty() ? Slot::refused : Slot::none;
+    const Slot slot = in                      ? Slot::in
+                      : !row.now.rule         ? Slot::pending
+                      : !node.refusal.empty() ? Slot::refused
+                                              : Slot::none;
     const std::string& reason = slot == Slot::pending ? row.now.reason : node.reason;
     tell(shared.reason, reason);
     if (shared.slot.exchange(slot, std::memory_order_release) != slot && node.kind == NodeKind::mark)
@@ -253,7 +264,9 @@ void Engine::publish(Node& node) {
   if (flow == nullptr || flow->nodes.empty() || flow->nodes.front().get() != &node) return;
   const bool tagged = node.target != nullptr && node.target->tagged && node.has_encap;
   const bool in = node.covers() && node.want.kind == Form::Kind::real &&
-                  std::ranges::all_of(node.entries, [&](const Entry& entry) { return entry.in.form.kind == Form::Kind::real; });
+                  std::ranges::all_of(node.entries, [&](const Entry& entry) {
+                    return entry.in.form.kind == Form::Kind::real;
+                  });
   tell(flow->reason, node.reason);
   flow->by_slot.store(tagged && in, std::memory_order_release);
   const bool waits = state == FlowState::offloaded && !in && !node.entries.empty();

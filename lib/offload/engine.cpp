@@ -1,6 +1,8 @@
 // Requests: what each makes of nodes. What then becomes of a node is decided in decide.cpp.
 #include "offload/engine.hpp"
 
+#include "offload/trace.hpp"
+
 #include <algorithm>
 #include <thread>
 
@@ -73,8 +75,7 @@ void Engine::turn(std::chrono::microseconds limit) {
   read_counters(now);
   reap();
   retired_.reclaim(kReclaimBudget);
-  while (!barriers_.empty() &&
-         (settling_.empty() || settling_.begin()->first > barriers_.begin()->first)) {
+  while (!barriers_.empty() && (settling_.empty() || settling_.begin()->first > barriers_.begin()->first)) {
     barriers_.begin()->second();
     barriers_.erase(barriers_.begin());
   }
@@ -98,7 +99,8 @@ void Engine::shutdown() {
     for (const auto& node : nodes) mark_dirty(*node);
   const TimePoint deadline = Clock::now() + kShutdownLimit;
   const auto empty = [this] {
-    return std::ranges::all_of(targets_, [](const auto& target) { return target->rules <= target->fixed_rules(); });
+    return std::ranges::all_of(targets_,
+                               [](const auto& target) { return target->rules <= target->fixed_rules(); });
   };
   while (!empty() && Clock::now() < deadline) turn(1ms);
   // The rules that keep inner frames off the underlay go last.
@@ -122,6 +124,13 @@ std::vector<Event> Engine::take_events() {
 Latency Engine::latency() const {
   const std::lock_guard lock(events_mutex_);
   return latency_;
+}
+
+Operations Engine::operations() const {
+  Operations sum{created_.load(std::memory_order_relaxed), destroyed_.load(std::memory_order_relaxed),
+                 refused_.load(std::memory_order_relaxed)};
+  sum.rules = sum.created - sum.destroyed;
+  return sum;
 }
 
 void Engine::leave(Event event) {
@@ -182,12 +191,14 @@ void Engine::set_claim(Node& node, PortIndex port, const tunnel::MaskedKey& key,
 void Engine::apply(const AddFlow& request) {
   Flow& flow = *request.flow;
   flows_.emplace(&flow, std::unique_ptr<Flow>(&flow));
+  trace_flow_add(flow.spec);
   if (!flow.removed.load(std::memory_order_acquire)) join(flow);
   flow.init_done.store(true, std::memory_order_release);
 }
 
 void Engine::apply(const RemoveFlow& request) {
   Flow& flow = *request.flow;
+  trace_flow_del(flow.spec);
   flow.give();  // the remover's
   for (const auto& node : flow.nodes) doom(*node);
   const auto found = flows_.find(&flow);
@@ -367,7 +378,8 @@ void Engine::apply(const SetNetworks& request) {
   for (const NetworkSpec& network : request.networks) networks_[network.id] = network;
   std::vector<NetworkId> changed;
   for (const auto& [id, network] : networks_)
-    if (const auto old = before.find(id); old == before.end() || old->second != network) changed.push_back(id);
+    if (const auto old = before.find(id); old == before.end() || old->second != network)
+      changed.push_back(id);
   for (const auto& [id, network] : before)
     if (!networks_.contains(id)) changed.push_back(id);
   for (const NetworkId id : changed) refresh_gates(id);
@@ -442,7 +454,8 @@ bool Engine::release(Node& node) {
   node.claim.reset();
   stop_counting(node);
   no_room_wanted(node);
-  if (const auto row = encaps_.find(node.encap); node.has_encap && row != encaps_.end()) row->second->nodes.erase(&node);
+  if (const auto row = encaps_.find(node.encap); node.has_encap && row != encaps_.end())
+    row->second->nodes.erase(&node);
   return true;
 }
 

@@ -6,10 +6,12 @@
 //   it is in is the old one destroyed. Before a rule leaves without a successor, those of lower precedence
 //   that would take its packets have left.
 //
-// Nothing here blocks but the driver: what a classic port takes time for, this thread waits for, and no other.
+// Nothing here blocks but the driver: what a classic port takes time for, this thread waits for, and no
+// other.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <list>
 #include <memory>
@@ -24,7 +26,6 @@
 #include "offload/mailbox.hpp"
 #include "offload/node.hpp"
 #include "offload/types.hpp"
-#include "port/port.hpp"
 #include "rcu/domain.hpp"
 
 namespace culvert::offload {
@@ -53,7 +54,8 @@ struct Barrier {
 struct Ask {  // anything that is to be looked at between two changes
   std::function<void()> look;
 };
-using Request = std::variant<AddFlow, RemoveFlow, EncapUpdate, RemoveEncap, SetNetworks, Drained, Barrier, Ask>;
+using Request =
+    std::variant<AddFlow, RemoveFlow, EncapUpdate, RemoveEncap, SetNetworks, Drained, Barrier, Ask>;
 
 class Engine {
  public:
@@ -62,11 +64,11 @@ class Engine {
     rcu::Domain* domain = nullptr;
     FlowTable* table = nullptr;
     std::vector<std::unique_ptr<Target>> targets;
-    std::vector<uint16_t> port_ids;                 // by PortIndex
-    std::vector<std::vector<uint16_t>> rx_queues;   // by PortIndex, for RSS
-    std::vector<bool> isolated;                     // by PortIndex
-    EncapState* encaps = nullptr;                   // kMaxEncaps of them, shared with readers
-    std::function<void()> wake_control;             // an event has been left
+    std::vector<uint16_t> port_ids;                // by PortIndex
+    std::vector<std::vector<uint16_t>> rx_queues;  // by PortIndex, for RSS
+    std::vector<bool> isolated;                    // by PortIndex
+    EncapState* encaps = nullptr;                  // kMaxEncaps of them, shared with readers
+    std::function<void()> wake_control;            // an event has been left
   };
   explicit Engine(Setup setup);
   ~Engine();
@@ -75,6 +77,7 @@ class Engine {
   Mailbox<Request>& mailbox() { return mailbox_; }
   std::vector<Event> take_events();
   Latency latency() const;
+  Operations operations() const;
 
   // The offload thread: one turn; waits at most `limit` when there is nothing to do.
   void turn(std::chrono::microseconds limit);
@@ -83,7 +86,7 @@ class Engine {
 
   // The offload thread, inside Ask::look. verify.cpp, explain.cpp.
   std::vector<std::string> audit() const;
-  std::vector<std::string> explain(const Flow& flow) const;
+  Result<std::vector<std::string>> explain(const std::string& name) const;
   // Does not change after construction: any thread.
   static std::string describe(const Target& target);
   const std::vector<std::unique_ptr<Target>>& targets() const { return targets_; }
@@ -143,10 +146,13 @@ class Engine {
   Outcome plain_outcome(const EncapRow& row, const Target& out) const;
   Outcome unless_refused(const Node& node, Outcome outcome) const;
   Outcome in_order(const Node& node, Outcome outcome);
-  FlowState refused_state() const { return mode_ == Mode::required ? FlowState::failed : FlowState::software; }
+  FlowState refused_state() const {
+    return mode_ == Mode::required ? FlowState::failed : FlowState::software;
+  }
   std::string unable_text(PortIndex port) const;
   template <typename Visit>
   void others(const Node& node, bool higher, Visit visit);
+  void look_again(const Node& node, bool higher);
   const Node* blocker_of(const Node& node);
   bool holds_back(const Node& node);
   bool may_leave(const Node& node);
@@ -203,6 +209,7 @@ class Engine {
   mutable std::mutex events_mutex_;
   std::vector<Event> events_;
   Latency latency_;  // under events_mutex_
+  std::atomic<uint64_t> created_{0}, destroyed_{0}, refused_{0};
 
   rcu::RetireQueue retired_;
   std::unordered_map<EncapId, std::unique_ptr<EncapRow>> encaps_;

@@ -1,7 +1,7 @@
 // The flows by name: read by any thread under RCU, changed under a lock that is held for the change alone.
 //
-// Names are kept as 128 bits of hash: two names that share all of them would count as one. The hash table is of
-// fixed size (rte_hash): a larger one is built and published when it fills up.
+// Names are kept as 128 bits of hash: two names that share all of them would count as one. The hash table is
+// of fixed size (rte_hash): a larger one is built and published when it fills up.
 #pragma once
 
 #include <array>
@@ -26,18 +26,19 @@ class FlowTable {
 
   // Any thread. The flow can be found at once. Error: the name is taken, or kMaxFlows.
   Status insert(std::unique_ptr<Flow>& flow);  // takes it over on success
-  // Any thread. The flow with a reference for the caller; null: there is none of that name. Nobody finds it any
-  // more.
+  // Any thread. The flow with a reference for the caller; null: there is none of that name. Nobody finds it
+  // any more.
   Flow* remove(std::string_view name);
 
-  // Readers that are online in the domain. A flow that is found may go with the next quiescent state: take() it.
+  // Readers that are online in the domain. A flow that is found may go with the next quiescent state: take()
+  // it.
   Flow* find(std::string_view name) const;
   Flow* at(uint32_t id) const { return rows_[id].load(std::memory_order_acquire); }
   // Ids are below this.
   uint32_t end() const { return end_.load(std::memory_order_acquire); }
 
-  // The offload thread, after remove(): at() gives it no more, and its id may be used again. Free the flow after
-  // a grace period.
+  // The offload thread, after remove(): at() gives it no more, and its id may be used again. Free the flow
+  // after a grace period.
   void release(uint32_t id);
 
  private:

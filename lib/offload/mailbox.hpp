@@ -1,4 +1,5 @@
-// What any thread says to the one that owns: in order, never lost, never waited for. A lock is held for one push.
+// What any thread says to the one that owns: in order, never lost, never waited for. A lock is held for one
+// push.
 #pragma once
 
 #include <chrono>

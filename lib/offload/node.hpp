@@ -61,7 +61,8 @@ struct Entry {
   Installed leaving;  // while destroying; `in` is what replaced it, if anything
 };
 
-// Order among what takes packets of one port at ENTRY: explicit flows by priority, then by age; networks last.
+// Order among what takes packets of one port at ENTRY: explicit flows by priority, then by age; networks
+// last.
 struct Order {
   uint32_t priority = 0;
   uint64_t sequence = 0;
@@ -107,9 +108,9 @@ struct Node {
   std::optional<net::Mac> mac;
   std::vector<uint16_t> udp_ports;  // of a station: one entry for each of them and each wire
   uint64_t sequence = 0;
-  uint32_t mark = 0;        // and the generation of the header that it stands for
+  uint32_t mark = 0;  // and the generation of the header that it stands for
   uint64_t generation = 0;
-  bool told = false;        // the workers may be using the mark
+  bool told = false;                   // the workers may be using the mark
   std::vector<tunnel::Match> matches;  // of an explicit flow: one entry each
   std::unique_ptr<Claim> claim;
 
@@ -119,15 +120,15 @@ struct Node {
   std::string reason;
   rte_flow_action_handle* counter = nullptr;
 
-  bool dirty = false;       // queued for a decision
-  size_t counting = 0;      // place in the engine's round of counters, from 1; 0: none
-  uint32_t attempts = 0;    // how often the NIC refused it
+  bool dirty = false;     // queued for a decision
+  size_t counting = 0;    // place in the engine's round of counters, from 1; 0: none
+  uint32_t attempts = 0;  // how often the NIC refused it
   bool waits_for_room = false;
   std::tuple<uint32_t, Order, Node*> place;  // in Target::refused
   Counts counted, past;                      // past: by rules with counters of their own that are gone
   std::string counter_fault;
-  bool doomed = false;      // to be freed once its rules are out
-  uint64_t settling = 0;    // the moment at which it became unsettled; 0: settled
+  bool doomed = false;    // to be freed once its rules are out
+  uint64_t settling = 0;  // the moment at which it became unsettled; 0: settled
   // The driver's words, and for which form: not asked again for the same before its time.
   std::string refusal;
   Form refused;
@@ -145,21 +146,22 @@ struct Node {
 // What readers see of an encap; the offload thread writes.
 struct EncapState {
   enum class Slot : uint8_t { none, pending, in, refused };
-  std::atomic<Slot> slot{Slot::none};      // of its own rule, where it has one
-  std::atomic<uint32_t> flow_rules{0};     // rules of flows that carry its header (flat layout)
+  std::atomic<Slot> slot{Slot::none};   // of its own rule, where it has one
+  std::atomic<uint32_t> flow_rules{0};  // rules of flows that carry its header (flat layout)
   std::atomic<uint64_t> packets{0}, bytes{0};
   rcu::Published<std::string> reason;
 };
 
-// An encap as the offload thread knows it. It lives from the first update to its removal, and as long as flows
-// use it.
+// An encap as the offload thread knows it. It lives from the first update to its removal, and as long as
+// flows use it.
 struct EncapRow {
   EncapUpdate now;
-  bool known = false;    // configured; else only flows that came too early, or leave late, use it
+  bool known = false;  // configured; else only flows that came too early, or leave late, use it
   bool removed = false;
   std::unordered_set<Node*> nodes;  // whose rules depend on its header or slot
   std::unique_ptr<Node> slot;       // on a switch, tagged
-  std::list<std::unique_ptr<Node>> marks;  // on a plain NIC: the last is the newest, others wait to be drained
+  std::list<std::unique_ptr<Node>>
+      marks;  // on a plain NIC: the last is the newest, others wait to be drained
   std::list<std::unique_ptr<Node>> terminations;  // steering, or the decap of a plain NIC: one a wire
   std::optional<NetworkId> network;
   size_t unsettled = 0;  // nodes of its
@@ -180,7 +182,7 @@ struct Flow {
 
   // The offload thread's.
   std::vector<std::unique_ptr<Node>> nodes;  // the first is the flow's own rule
-  bool released = false;  // the offload thread has given its reference
+  bool released = false;                     // the offload thread has given its reference
 
   // False: it is going.
   bool take() {
@@ -215,9 +217,10 @@ struct Target {
   std::list<Leftover> leftovers;
   TimePoint retry_at{};
   Duration back_off{};
-  std::set<std::tuple<uint32_t, Order, Node*>> refused;  // waiting for room: least refused, then by precedence
-  size_t room = 0;                            // rules that left since the last refusal
-  uint32_t rules = 0;                         // in the NIC as far as we know
+  std::set<std::tuple<uint32_t, Order, Node*>>
+      refused;         // waiting for room: least refused, then by precedence
+  size_t room = 0;     // rules that left since the last refusal
+  uint32_t rules = 0;  // in the NIC as far as we know
   uint32_t fixed_rules() const { return static_cast<uint32_t>(fixed.size()); }
 };
 

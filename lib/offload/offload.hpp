@@ -5,26 +5,40 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/result.hpp"
 #include "offload/types.hpp"
-#include "port/port.hpp"
 #include "rcu/domain.hpp"
 
 namespace culvert::offload {
 
+// What a port was made before it was started.
+struct Prepared {
+  bool isolated = false;    // only what ingress rules take reaches the workers; the kernel has the rest
+  uint32_t operations = 0;  // that its flow queue holds; 0: classic
+};
+
+// To be called between opening a port and starting it. `isolate`: the kernel uses the link itself. `async`:
+// which of rte_flow's APIs; not said: as suits the driver. A driver that knows neither isolation nor flow
+// queues leaves both out.
+Prepared prepare(uint16_t port_id, bool isolate, std::optional<bool> async = {});
+
 struct PortSetup {
-  port::Port* port = nullptr;  // started; outlives the offload
-  bool wire = false;           // it has a kernel link: tunnels come in and go out here
+  std::string name;      // the configuration's
+  uint16_t port_id = 0;  // DPDK's; the port is started and outlives the offload
+  uint16_t rx_queues = 1;
+  bool wire = false;  // it has a kernel link: tunnels come in and go out here
+  Prepared prepared;
 };
 
 struct Setup {
   std::vector<PortSetup> ports;  // PortIndex is the place in this list
   Mode mode = Mode::automatic;
-  Layout layout = Layout::automatic;
+  LayoutWish layout = LayoutWish::automatic;
   rcu::Domain* domain = nullptr;
   std::function<void()> wake;  // called on any thread when take_events() has something; must not block
   // For tests: called by add_flow() between making a flow known and letting the offload thread have it.
@@ -32,11 +46,12 @@ struct Setup {
 };
 
 class Offload {
+  struct State;
+
  public:
   // One thread's way to the flows; others make their own. Holds a name in the RCU domain.
   class Client {
    public:
-    explicit Client(Offload& offload);
     ~Client();
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
@@ -50,12 +65,15 @@ class Offload {
     std::vector<FlowView> flows();
 
    private:
-    Offload& offload_;
-    rcu::ReaderId reader_;
+    friend class Offload;
+    class Reading;
+    Client(State& state, rcu::ReaderId reader);
+    State& state_;
+    const rcu::ReaderId reader_;
   };
 
-  // Asks the drivers what they take and starts the offload thread. Error: with Mode::required a port that takes
-  // no rules, and why.
+  // Asks the drivers what they take and starts the offload thread. Error: with Mode::required a port that
+  // takes no rules, and why.
   static Result<std::unique_ptr<Offload>> create(const Setup& setup);
   ~Offload();  // shutdown()
 
@@ -78,8 +96,11 @@ class Offload {
 
   // --- Any thread.
 
+  // For the calling thread; to be gone before the offload. Error: too many threads.
+  Result<std::unique_ptr<Client>> client();
   EncapView encap(EncapId id) const;
   Latency latency() const;
+  Operations operations() const;
   // Why a port takes no rules, or in what way it does: "switch 0, tagged layout, classic rules".
   std::string describe(PortIndex port) const;
 
@@ -87,7 +108,6 @@ class Offload {
   void shutdown();
 
  private:
-  struct State;
   explicit Offload(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

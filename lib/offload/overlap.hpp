@@ -1,9 +1,9 @@
 // Which claims on a port's packets overlap, without comparing each with each.
 //
-// Tuple-space idea (Srinivasan, Suri, Varghese, SIGCOMM 1999): claims of one mask are kept together, and for a
-// pair of masks they are hashed by the bits that both masks have. Two claims overlap if those bits agree. So
-// the claims that overlap with one are found with one look-up for each mask in use, however many claims there
-// are. One thread.
+// Tuple-space idea (Srinivasan, Suri, Varghese, SIGCOMM 1999): claims of one mask are kept together, and for
+// a pair of masks they are hashed by the bits that both masks have. Two claims overlap if those bits agree.
+// So the claims that overlap with one are found with one look-up for each mask in use, however many claims
+// there are. One thread.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +40,8 @@ class OverlapIndex {
     if (--found->second.size == 0) shapes_.erase(found);
   }
 
-  // Calls visit(claim) for each claim that shares a packet with `key`, itself included if it is in; stops when
-  // that returns false. The index must not change meanwhile.
+  // Calls visit(claim) for each claim that shares a packet with `key`, itself included if it is in; stops
+  // when that returns false. The index must not change meanwhile.
   template <typename Visit>
   void overlapping(const tunnel::MaskedKey& key, Visit visit) {
     for (auto& [mask, shape] : shapes_) {

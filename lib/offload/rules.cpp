@@ -33,7 +33,8 @@ void Engine::create(Entry& entry) {
   Node& node = *entry.node;
   make_counter(node);
   entry.busy = Entry::Busy::creating;
-  // The lower level wins: a rule goes in above the one that it replaces, which is of no more use from then on.
+  // The lower level wins: a rule goes in above the one that it replaces, which is of no more use from then
+  // on.
   const bool above = entry.in.handle != nullptr && entry.in.level > 0;
   entry.making = {.form = node.want, .level = above ? entry.in.level - 1 : kLevels - 1};
   Rule rule;
@@ -59,8 +60,8 @@ void Engine::complete(Target& target, const Completion& completion) {
   else
     destroyed(entry, completion);
   if (node.claim && (node.covers() != covered || !node.has_rules())) {
-    others(node, true, [this](Node& other) { mark_dirty(other); });
-    others(node, false, [this](Node& other) { mark_dirty(other); });
+    look_again(node, true);
+    look_again(node, false);
   }
   step(entry);
   publish(node);
@@ -73,6 +74,7 @@ void Engine::created(Entry& entry, const Completion& completion) {
   entry.busy = Entry::Busy::no;
   Installed made = std::exchange(entry.making, {});
   if (completion.refusal) {
+    refused_.fetch_add(1, std::memory_order_relaxed);
     node.refusal = completion.refusal->to_string();
     node.refused = made.form;
     if (made.form.kind == Form::Kind::hold) node.hold_refused = true;
@@ -82,6 +84,7 @@ void Engine::created(Entry& entry, const Completion& completion) {
     return;
   }
   ++target.rules;
+  created_.fetch_add(1, std::memory_order_relaxed);
   made.handle = completion.handle;
   count_rule(node, made, 1);
   if (node.waits_for_room) ++target.room;  // where one fits another may
@@ -103,12 +106,15 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
   const Installed gone = std::exchange(entry.leaving, {});
   count_rule(node, gone, -1);
   if (completion.refusal) {
+    refused_.fetch_add(1, std::memory_order_relaxed);
     kLog.warning("{}: a rule of {} stays in the NIC: {}", target.name, describe(node),
                  completion.refusal->to_string());
-    target.leftovers.push_back({gone.handle, fmt::format("{}: {}", describe(node), completion.refusal->to_string())});
+    target.leftovers.push_back(
+        {gone.handle, fmt::format("{}: {}", describe(node), completion.refusal->to_string())});
     return;
   }
   --target.rules;
+  destroyed_.fetch_add(1, std::memory_order_relaxed);
   ++target.room;
 }
 
@@ -116,9 +122,13 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
 void Engine::leftover_gone(Target& target, const Completion& completion) {
   const auto found = std::ranges::find(target.leftovers, completion.handle, &Target::Leftover::handle);
   found->posted = false;
-  if (completion.refusal) return;
+  if (completion.refusal) {
+    refused_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
   target.leftovers.erase(found);
   --target.rules;
+  destroyed_.fetch_add(1, std::memory_order_relaxed);
   ++target.room;
 }
 
@@ -130,7 +140,7 @@ void Engine::count_rule(const Node& node, const Installed& rule, int change) {
 
 // A counter that outlives the rules, so that replacing one loses nothing; else each rule has its own.
 void Engine::make_counter(Node& node) {
-  if (!node.counts() || node.counter != nullptr || !node.target->able.indirect_count) return;
+  if (!node.counts() || node.counter != nullptr || !node.target->able.shared_counters) return;
   const Domain domain = node.kind == NodeKind::mark ? Domain::egress : Domain::transfer;
   if (auto made = node.target->queue->make_counter(domain))
     node.counter = *made;
@@ -138,7 +148,7 @@ void Engine::make_counter(Node& node) {
     kLog.debug("{}: no counter: {}", describe(node), made.error().message);
 }
 
-uint32_t Engine::priority(const Node& node, const Installed& rule) const {
+uint32_t Engine::priority(const Node& node, const Installed& rule) {
   if (node.kind == NodeKind::fixed) return node.entries[0].variant == kNoLeak ? kLevels : rule.level;
   return rule.form.base * kLevels + rule.level;
 }
@@ -146,7 +156,7 @@ uint32_t Engine::priority(const Node& node, const Installed& rule) const {
 void Engine::build(Rule& rule, const Entry& entry) const {
   const Node& node = *entry.node;
   const Target& target = *node.target;
-  const Spot spot{target.port_id, priority(node, entry.making), target.able.tag_writer};
+  const Spot spot{target.port_id, priority(node, entry.making), target.able.tags};
   const EncapRow* const row = node.has_encap ? encaps_.at(node.encap).get() : nullptr;
   const auto header = [&] { return Encap{row->now.rule->header.view(), port_ids_[row->now.rule->port]}; };
   const auto underlay = [&] {
@@ -186,7 +196,8 @@ void Engine::build(Rule& rule, const Entry& entry) const {
       return egress_slot(rule, spot, node.mark, header(), node.counter);
     case NodeKind::steering: {
       const Spot here{port_ids_[node.port], 0, spot.tags};
-      if (target.is_switch || mode_ == Mode::off || !target.able.decap) return steer(rule, here, underlay(), rx_queues_[node.port]);
+      if (target.is_switch || mode_ == Mode::off || !target.able.decap)
+        return steer(rule, here, underlay(), rx_queues_[node.port]);
       return ingress_decap(rule, here, underlay(), node.encap + 1, rx_queues_[node.port]);
     }
     case NodeKind::fixed:
@@ -209,7 +220,8 @@ void Engine::settle(Node& node) {
   }
   settling_.erase(std::exchange(node.settling, 0));
   if (row == nullptr || --row->unsettled != 0 || !std::exchange(row->timed, false)) return;
-  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - row->now.since).count();
+  const auto us =
+      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - row->now.since).count();
   const auto bucket = std::min<size_t>(std::bit_width(static_cast<uint64_t>(us) >> 4), Latency::kBuckets - 1);
   const std::lock_guard lock(events_mutex_);
   ++latency_.buckets[bucket];
@@ -222,7 +234,9 @@ void Engine::want_room(Node& node) {
   node.waits_for_room = true;
   ++node.attempts;
   const bool first = node.kind == NodeKind::slot || node.kind == NodeKind::mark;  // all its flows wait for it
-  const Order order = first ? Order{} : node.claim ? node.claim->order : Order{kNetworkPriority, node.sequence};
+  const Order order = first        ? Order{}
+                      : node.claim ? node.claim->order
+                                   : Order{kNetworkPriority, node.sequence};
   node.place = {node.attempts, order, &node};
   Target& target = *node.target;
   target.refused.insert(node.place);

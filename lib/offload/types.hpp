@@ -1,7 +1,8 @@
-// The values that lib/offload takes and gives. Numbers are the packet path's own: PortIndex is the place in the
-// configuration's ports, EncapId and NetworkId are the control lcore's.
+// The values that lib/offload takes and gives. Numbers are the packet path's own: PortIndex is the place in
+// the configuration's ports, EncapId and NetworkId are the control lcore's.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,7 +25,7 @@ inline constexpr size_t kMaxEncaps = 65536;
 inline constexpr size_t kMaxNetworks = 4096;
 
 enum class Mode : uint8_t { automatic, off, required };
-enum class Layout : uint8_t { automatic, tagged, flat };
+enum class LayoutWish : uint8_t { automatic, tagged, flat };
 
 // Who asked for a flow (CONTRACT `show flows`).
 enum class Source : uint8_t { config, shell, route, path, decap };
@@ -44,7 +45,8 @@ struct PathTo {
   EncapId encap = 0;
 };
 
-// A station of a network behind a tenant's port: frames to it out of any tunnel of the network go to the port.
+// A station of a network behind a tenant's port: frames to it out of any tunnel of the network go to the
+// port.
 struct StationAt {
   NetworkId network = 0;
   net::Mac mac;
@@ -65,8 +67,8 @@ struct FlowView {
   std::optional<PortIndex> port;
   std::optional<EncapId> encap;
   FlowState state = FlowState::pending;
-  std::string reason;                // empty: none needed
-  uint64_t packets = 0, bytes = 0;   // what the NIC carried
+  std::string reason;               // empty: none needed
+  uint64_t packets = 0, bytes = 0;  // what the NIC carried
 };
 
 // What the resolver says of an encap. `generation` grows with every change of an encap's header or validity;
@@ -100,11 +102,17 @@ struct EncapView {
   Counts hardware;     // what the slot's rule, or the flows' own in the flat layout, carried
 };
 
-// From the kernel's event to the last rule change that it caused, in microseconds; bucket i counts those below
-// 2^(i+4), the last one all others.
+// From the kernel's event to the last rule change that it caused, in microseconds; bucket i counts those
+// below 2^(i+4), the last one all others.
 struct Latency {
   static constexpr size_t kBuckets = 20;
   std::array<uint64_t, kBuckets> buckets{};
+};
+
+// Rule operations since the start.
+struct Operations {
+  uint64_t created = 0, destroyed = 0, refused = 0;  // refused: creations and destructions
+  uint64_t rules = 0;                                // in the NIC now
 };
 
 // What has happened that concerns the control lcore; see Offload::take_events().

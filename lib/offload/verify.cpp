@@ -53,9 +53,11 @@ std::vector<std::string> Engine::audit() const {
     held += target->rules;
     known += target->leftovers.size();
     for (const Target::Leftover& rule : target->leftovers)
-      found.push_back(fmt::format("{}: a rule that should be gone is in the NIC: {}", target->name, rule.what));
+      found.push_back(
+          fmt::format("{}: a rule that should be gone is in the NIC: {}", target->name, rule.what));
   }
-  if (held != known) found.push_back(fmt::format("{} rules were made and not destroyed, {} are known", held, known));
+  if (held != known)
+    found.push_back(fmt::format("{} rules were made and not destroyed, {} are known", held, known));
   std::ranges::sort(found);
   return found;
 }

@@ -13,7 +13,7 @@ namespace eswitch_test {
 struct TestWire;
 using Bytes = std::vector<uint8_t>;
 
-/// Starts EAL without hugepages or devices. Once a process.
+/// Starts EAL without hugepages or devices; the first call does.
 void start_eal(const char* program);
 
 /// One switch; its ports have one queue of each kind, are started and promiscuous.
