@@ -25,6 +25,21 @@ inline rte_flow_action_modify_field modify_tag(uint8_t index, uint32_t data) {
   return conf;
 }
 
+// How dpdk-testpmd calls the member that says which tag.
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 7, 0, 0)
+inline constexpr const char* kTagIndexWord = "dst_tag_index";
+#else
+inline constexpr const char* kTagIndexWord = "dst_level";
+#endif
+
+// Which of it a template shares: all but the data.
+inline rte_flow_action_modify_field modify_tag_mask() {
+  rte_flow_action_modify_field mask{};
+  std::memset(&mask, 0xff, sizeof(mask));
+  std::memset(mask.src.value, 0, sizeof(mask.src.value));
+  return mask;
+}
+
 // The index of the tag that such an action writes.
 inline uint8_t modified_tag(const rte_flow_action_modify_field& conf) {
 #if RTE_VERSION >= RTE_VERSION_NUM(23, 7, 0, 0)

@@ -31,7 +31,8 @@ struct Completion {
   void* cookie = nullptr;
   Operation operation = Operation::create;
   // create: the new rule, null when refused. destroy: the rule as it was given; when refused it is still
-  // there and may be destroyed again.
+  // there and may be destroyed again, unless this is null: then the driver has forgotten it, and whether the
+  // NIC has too is not known.
   rte_flow* handle = nullptr;
   std::optional<DriverError> refusal;  // nullopt: done
 };

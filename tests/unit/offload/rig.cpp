@@ -1,6 +1,10 @@
 #include "rig.hpp"
 
+#include <rte_flow.h>
+#include <rte_mbuf.h>
+
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #include "tunnel/encap_rule.hpp"
@@ -20,7 +24,17 @@ unsigned with_eal(unsigned wires) {
 Rig::Rig(unsigned wire_count, const Kind& kind, const std::string& arguments)
     : wires(with_eal(wire_count),
             kind.arguments + (kind.arguments.empty() || arguments.empty() ? "" : ",") + arguments) {
-  queue = make_classic_queue(uplink());
+  if (!kind.async) {
+    queue = make_classic_queue(uplink());
+    return;
+  }
+  // net_mlx5's templates take no SET_TAG.
+  if (!kind.arguments.empty()) tags_ = TagWriter::modify_field;
+  rte_eth_dev_stop(uplink());
+  const auto operations = make_async(uplink());
+  if (!operations) throw std::runtime_error(operations.error().message);
+  rte_eth_dev_start(uplink());
+  queue = make_template_queue(uplink(), *operations);
 }
 
 Rig::~Rig() { clear(); }
@@ -32,8 +46,6 @@ void Rig::clear() {
   }
   handles_.clear();
 }
-
-Spot Rig::spot(uint32_t priority) const { return {uplink(), priority, TagWriter::set_tag}; }
 
 Completion Rig::wait(void* cookie) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -70,6 +82,22 @@ std::vector<Bytes> Rig::through(unsigned in, const Bytes& frame, unsigned out) {
   wires.arrive(in, frame);
   wires.settle();
   return wires.left(out);
+}
+
+std::vector<Bytes> Rig::sent(const Bytes& frame, uint32_t meta) {
+  static const int registered = rte_flow_dynf_metadata_register();
+  EXPECT_EQ(registered, 0);
+  static rte_mempool* pool = rte_pktmbuf_pool_create("sent", 63, 0, 0, 2048, SOCKET_ID_ANY);
+  rte_mbuf* mbuf = rte_pktmbuf_alloc(pool);
+  std::memcpy(rte_pktmbuf_append(mbuf, static_cast<uint16_t>(frame.size())), frame.data(), frame.size());
+  if (meta != 0) {
+    mbuf->ol_flags |= RTE_MBUF_DYNFLAG_TX_METADATA;
+    *RTE_FLOW_DYNF_METADATA(mbuf) = meta;
+  }
+  wires.left(0);
+  EXPECT_EQ(rte_eth_tx_burst(uplink(), 0, &mbuf, 1), 1);
+  wires.settle();
+  return wires.left(0);
 }
 
 std::string name_of(const ::testing::TestParamInfo<Kind>& info) {

@@ -12,6 +12,7 @@
 #include "harness.hpp"
 #include "offload/rule_queue.hpp"
 #include "offload/shapes.hpp"
+#include "offload/template_queue.hpp"
 
 namespace culvert::offload::testing {
 
@@ -35,7 +36,7 @@ class Rig {
 
   uint16_t uplink() const { return wires.port(0); }
   uint16_t tenant() const { return wires.port(1); }
-  Spot spot(uint32_t priority = 0) const;
+  Spot spot(uint32_t priority = 0) const { return {uplink(), priority, tags_}; }
 
   // Posts the rule and waits for its completion.
   Completion make(const Rule& rule);
@@ -52,6 +53,8 @@ class Rig {
   }
   void clear();  // destroys what take() made
 
+  // The application sends `frame` on the uplink with Tx metadata; what left on its wire.
+  std::vector<Bytes> sent(const Bytes& frame, uint32_t meta);
   // Lets a frame arrive on a wire; what left on another.
   std::vector<Bytes> through(unsigned in, const Bytes& frame, unsigned out);
 
@@ -60,6 +63,7 @@ class Rig {
 
  private:
   Completion wait(void* cookie);
+  TagWriter tags_ = TagWriter::set_tag;
   std::vector<rte_flow*> handles_;
   std::vector<Completion> completions_;
 };
