@@ -166,9 +166,9 @@ std::string to_string(const rte_flow_action& action) {
     }
     case RTE_FLOW_ACTION_TYPE_MODIFY_FIELD: {
       const auto& modify = *static_cast<const rte_flow_action_modify_field*>(action.conf);
-      return fmt::format(
-          "modify_field op set dst_type tag dst_level {} src_type value src_value {:02x} width {}",
-          compat::modified_tag(modify), fmt::join(modify.src.value, modify.src.value + 4, ""), modify.width);
+      return fmt::format("modify_field op set dst_type tag {} {} src_type value src_value {:02x} width {}",
+                         compat::kTagIndexWord, compat::modified_tag(modify),
+                         fmt::join(modify.src.value, modify.src.value + 4, ""), modify.width);
     }
     case RTE_FLOW_ACTION_TYPE_SET_META: {
       const auto& meta = *static_cast<const rte_flow_action_set_meta*>(action.conf);
@@ -209,7 +209,10 @@ std::string raw_encap_line(std::span<const uint8_t> header) {
   };
   const auto eth = take(net::EtherHdr{});
   line += fmt::format(" eth dst is {} src is {}", eth.dst, eth.src);
-  if (eth.type == net::kEtherVlan) line += fmt::format(" / vlan vid is {}", take(net::VlanHdr{}).tci.host());
+  if (eth.type == net::kEtherVlan) {
+    const auto vlan = take(net::VlanHdr{});
+    line += fmt::format(" / vlan vid is {} inner_type is {:#06x}", vlan.tci.host(), vlan.type.host());
+  }
   const auto ip = take(net::Ipv4Hdr{});
   line += fmt::format(" / ipv4 src is {} dst is {} tos is {} ttl is {} fragment_offset is {}",
                       net::IpAddr::v4(ip.src), net::IpAddr::v4(ip.dst), ip.tos, ip.ttl, ip.fragment.host());

@@ -24,7 +24,8 @@ TEST(RuleText, IsWhatTestpmdTakes) {
   EXPECT_EQ(
       rule.to_testpmd(),
       (std::vector<std::string>{
-          "set raw_encap 0 eth dst is 02:00:00:00:07:02 src is 02:00:00:00:03:00 / vlan vid is 7 / ipv4 "
+          "set raw_encap 0 eth dst is 02:00:00:00:07:02 src is 02:00:00:00:03:00 / vlan vid is 7 inner_type "
+          "is 0x0800 / ipv4 "
           "src is 192.0.2.1 dst is 192.0.2.2 tos is 0 ttl is 64 fragment_offset is 16384 / udp src is 49152 "
           "dst is 4789 / vxlan vni is 100 / end_set",
           "flow create 2 transfer group 3 priority 1 pattern represented_port / tag index is 1 data is 7 / "
