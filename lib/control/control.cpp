@@ -130,8 +130,8 @@ Status Control::check_netdevs() const {
 Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
   dataplane::Setup setup;
   for (size_t i = 0; i < ports_.size(); ++i)
-    setup.ports.push_back(
-        {ports_[i].get(), ports_[i]->kernel_frames(), own_macs(*ports_[i], config_.ports[i])});
+    setup.ports.push_back({ports_[i].get(), ports_[i]->kernel_frames(),
+                           own_macs(*ports_[i], config_.ports[i]), !config_.ports[i].netdev.empty()});
   setup.lcores = worker_lcores;
   setup.domain = domain_.get();
   size_t macs = setup.fdb_capacity;
