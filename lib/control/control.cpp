@@ -31,8 +31,12 @@ Duration thread_cpu_time() {
 
 }  // namespace
 
-Control::Control(EventLoop& loop, const config::Config& config)
-    : loop_(loop), config_(config), table_names_(config::route_tables()), holder_(config.netns) {}
+Control::Control(EventLoop& loop, const config::Config& config, const std::string& config_file)
+    : loop_(loop),
+      config_(config),
+      config_file_(config_file),
+      table_names_(config::route_tables()),
+      holder_(config.netns) {}
 
 Control::~Control() {
   loop_.cancel(tick_);
@@ -40,13 +44,17 @@ Control::~Control() {
     loop_.remove_fd(mirror_->fd());
     mirror_->unsubscribe(*this);
   }
+  if (dataplane_) dataplane_->set_path_listener({});
+  hardware_.reset();  // its rules go while the workers still carry what they leave
   if (dataplane_) dataplane_->shutdown();
 }
 
 Result<std::unique_ptr<Control>> Control::create(EventLoop& loop, const config::Config& config,
+                                                 const std::string& config_file,
                                                  const std::vector<unsigned>& worker_lcores) {
-  std::unique_ptr<Control> control(new Control(loop, config));
-  Status status = control->open_ports(worker_lcores);
+  std::unique_ptr<Control> control(new Control(loop, config, config_file));
+  Status status = control->check_offload(config.offload);
+  if (status) status = control->open_ports(worker_lcores);
   if (status) status = control->sync_with_kernel();
   if (status) status = control->check_netdevs();
   if (status) status = control->start_dataplane(worker_lcores);
@@ -71,6 +79,7 @@ Status Control::open_ports(const std::vector<unsigned>& worker_lcores) {
     auto port = port::Port::open(
         {.name = wanted.name, .ethdev = wanted.ethdev, .workers = workers, .pool = pool_.get()});
     if (!port) return tl::make_unexpected(port.error());
+    prepared_.push_back(Hardware::prepare(**port, wanted));
     if (const Status started = (*port)->start(); !started) return started;
     ports_.push_back(std::move(*port));
   }
@@ -83,7 +92,8 @@ Status Control::sync_with_kernel() {
   mirror_ = std::move(*mirror);
   mirror_->subscribe(*this);
   loop_.add_fd(mirror_->fd(), EPOLLIN, [this](uint32_t) {
-    mirror_->poll(kMirrorBudget, Clock::now());
+    event_at_ = Clock::now();
+    mirror_->poll(kMirrorBudget, event_at_);
     turn();
   });
   const TimePoint deadline = Clock::now() + kFirstSyncLimit;
@@ -140,6 +150,7 @@ Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
   auto dataplane = dataplane::Dataplane::create(setup);
   if (!dataplane) return tl::make_unexpected(dataplane.error());
   dataplane_ = std::move(*dataplane);
+  if (const Status started = start_hardware(); !started) return started;
 
   std::vector<resolver::PortLink> links;
   for (size_t i = 0; i < ports_.size(); ++i) {
@@ -155,10 +166,27 @@ Status Control::apply_config() {
   for (const tunnel::Tunnel& tunnel : config_.tunnels) {
     if (const Status added = add_tunnel(tunnel); !added) return added;
   }
+  if (const Status set = set_networks(); !set) return set;
+  for (const tunnel::Flow& flow : config_.flows) {
+    if (const Status made = create_flow(flow, FlowStore::Source::config); !made) return made;
+  }
+  publish_terminations();
+  return {};
+}
+
+// A network keeps its id while it exists, so that what was learned in it stays.
+Status Control::set_networks() {
+  std::set<dataplane::NetworkId> taken;
+  for (const auto& [name, id] : network_ids_) taken.insert(id);
+  std::map<std::string, dataplane::NetworkId> ids;
+  dataplane::NetworkId next = 0;
   std::vector<dataplane::NetworkSpec> networks;
   for (const config::Network& network : config_.networks) {
+    while (taken.contains(next)) ++next;
+    const auto known = network_ids_.find(network.name);
     dataplane::NetworkSpec& spec = networks.emplace_back();
-    spec.id = static_cast<dataplane::NetworkId>(networks.size() - 1);
+    spec.id = known != network_ids_.end() ? known->second : next++;
+    ids[network.name] = spec.id;
     spec.learning = network.learning;
     spec.flood = network.flood;
     spec.max_macs = network.max_macs;
@@ -168,8 +196,9 @@ Status Control::apply_config() {
     }
     for (const std::string& name : network.tunnels) spec.encaps.push_back(tunnels_.at(name));
   }
-  if (const Status set = dataplane_->set_networks(std::move(networks)); !set) return set;
-  publish_terminations();
+  if (const Status set = dataplane_->set_networks(networks); !set) return set;
+  network_ids_ = std::move(ids);
+  hardware_->set_networks(networks, network_ids_);
   return {};
 }
 
@@ -184,6 +213,7 @@ void Control::turn() {
     holder_.retry();
   }
   if (std::exchange(terminations_changed_, false)) publish_terminations();
+  hardware_->poll();
   dataplane_->poll(now, kDataplaneBudget);
   if (now >= next_second_) {
     keep_neighbours(now);
@@ -199,9 +229,8 @@ void Control::on_adjacency(const resolver::Adjacency& adjacency) {
   using resolver::Reason;
   const bool waits =
       adjacency.reason == Reason::neighbour_unresolved || adjacency.reason == Reason::neighbour_failed;
-  const Status set =
-      dataplane_->set_encap(adjacency.id, adjacency.tunnel, adjacency.rule ? &*adjacency.rule : nullptr,
-                            waits ? dataplane::Unresolved::neighbour : dataplane::Unresolved::tunnel);
+  const Status set = hardware_->set_encap(
+      adjacency, waits ? dataplane::Unresolved::neighbour : dataplane::Unresolved::tunnel, event_at_);
   if (!set) kLog.error("tunnel {}: {}", adjacency.tunnel.name, set.error().message);
   if (adjacency.local_present != terminated_.contains(adjacency.id)) terminations_changed_ = true;
 }
@@ -221,8 +250,7 @@ void Control::publish_terminations() {
     terminated_.insert(id);
     const tunnel::Tunnel& tunnel = adjacency.tunnel;
     std::optional<dataplane::NetworkId> network;
-    if (const config::Network* found = network_of(name))
-      network = static_cast<dataplane::NetworkId>(found - config_.networks.data());
+    if (const config::Network* found = network_of(name)) network = network_ids_.at(found->name);
     terminations.push_back({tunnel.local, tunnel.remote, tunnel.dst_port, tunnel.vni, id, network});
   }
   if (const Status set = dataplane_->set_terminations(std::move(terminations)); !set)
@@ -233,7 +261,7 @@ void Control::publish_terminations() {
 void Control::keep_neighbours(TimePoint) {
   std::set<resolver::NeighbourKey> told;  // one request for all tunnels on a neighbour
   for (const auto& [name, id] : tunnels_) {
-    const uint64_t packets = dataplane_->encap_counters(id).packets;
+    const uint64_t packets = dataplane_->encap_counters(id).packets + hardware_->encap(id).hardware.packets;
     uint64_t& seen = seen_packets_[id];
     const auto& neighbour = resolver_->at(id).neighbour;
     if (packets != seen && neighbour && told.insert(*neighbour).second) resolver_->used(id);

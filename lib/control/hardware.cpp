@@ -105,19 +105,21 @@ void Hardware::remove_encap(resolver::EncapId id) {
 }
 
 void Hardware::set_networks(const std::vector<dataplane::NetworkSpec>& networks,
-                            std::map<dataplane::NetworkId, std::string> names) {
+                            const std::map<std::string, dataplane::NetworkId>& ids) {
   std::vector<offload::NetworkSpec> specs;
   for (const dataplane::NetworkSpec& network : networks)
     specs.push_back({network.id, network.learning, network.ports, network.encaps});
   offload_->set_networks(std::move(specs));
-  network_names_ = std::move(names);
+  network_names_.clear();
+  for (const auto& [name, id] : ids) network_names_[id] = name;
 }
 
 // A network's name may be gone, or be another's, when a row of it goes: rows are called by number.
 std::string Hardware::name_of(const dataplane::PathEvent& event) const {
   const auto network = network_names_.find(event.network);
   return fmt::format("{}:{}:{}", event.where.is_tunnel() ? "path" : "decap",
-                     network != network_names_.end() ? network->second : std::to_string(event.network), event.mac);
+                     network != network_names_.end() ? network->second : std::to_string(event.network),
+                     event.mac);
 }
 
 void Hardware::on_path(const dataplane::PathEvent& event) {
@@ -133,7 +135,8 @@ void Hardware::on_path(const dataplane::PathEvent& event) {
     spec.what = offload::PathTo{event.network, event.mac, event.where.index()};
   } else {
     spec.source = offload::Source::decap;
-    spec.what = offload::StationAt{event.network, event.mac, static_cast<offload::PortIndex>(event.where.index())};
+    spec.what =
+        offload::StationAt{event.network, event.mac, static_cast<offload::PortIndex>(event.where.index())};
   }
   const std::string name = spec.name;
   if (const Status added = client_->add(std::move(spec)); !added) {
@@ -156,6 +159,8 @@ void Hardware::poll() {
     std::visit([this](const auto& what) { handle(what); }, event);
   offload_->run_answers();
 }
+
+void Hardware::handle(const offload::MarkReady&) {}
 
 void Hardware::handle(const offload::StationUsed& used) { dataplane_.touch(used.network, used.mac); }
 

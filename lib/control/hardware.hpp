@@ -26,8 +26,8 @@ class Hardware {
   // Between opening a port and starting it.
   static offload::Prepared prepare(const port::Port& port, const config::Port& config);
 
-  // The ports are started. `loop`, `domain` and `dataplane` outlive the object. Error: offload.mode is required
-  // and a port cannot.
+  // The ports are started. `loop`, `domain` and `dataplane` outlive the object. Error: offload.mode is
+  // required and a port cannot.
   static Result<std::unique_ptr<Hardware>> create(EventLoop& loop, const config::Config& config,
                                                   const std::vector<std::unique_ptr<port::Port>>& ports,
                                                   const std::vector<offload::Prepared>& prepared,
@@ -37,9 +37,9 @@ class Hardware {
   // The resolver's news of an encap, for the packet path and the NIC. `since`: when the kernel's event came.
   Status set_encap(const resolver::Adjacency& adjacency, dataplane::Unresolved why, TimePoint since);
   void remove_encap(resolver::EncapId id);
-  // `names`: of the networks, by id; what becomes of FDB rows is called by them.
+  // `ids`: the networks by name; what becomes of FDB rows is called by them.
   void set_networks(const std::vector<dataplane::NetworkSpec>& networks,
-                    std::map<dataplane::NetworkId, std::string> names);
+                    const std::map<std::string, dataplane::NetworkId>& ids);
   void on_path(const dataplane::PathEvent& event);
 
   // A flow of the configuration or the shell. Error: the name is that of a learned one.
@@ -83,7 +83,8 @@ class Hardware {
   std::map<resolver::EncapId, Said> said_;
   uint64_t generation_ = 0;
   std::map<dataplane::NetworkId, std::string> network_names_;
-  std::map<std::pair<dataplane::NetworkId, uint64_t>, std::string> path_names_;  // of FDB rows, by network and MAC
+  std::map<std::pair<dataplane::NetworkId, uint64_t>, std::string>
+      path_names_;  // of FDB rows, by network and MAC
 };
 
 }  // namespace culvert::control

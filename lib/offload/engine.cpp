@@ -176,13 +176,13 @@ void Engine::set_entries(Node& node, size_t count) {
   }
 }
 
-void Engine::set_claim(Node& node, PortIndex port, const tunnel::MaskedKey& key, uint32_t priority) {
+void Engine::set_claim(Node& node, PortIndex port, const tunnel::MaskedKey& key, const Order& order) {
   if (node.target == nullptr) return;
   node.claim = std::make_unique<Claim>();
   node.claim->node = &node;
   node.claim->port = port;
   node.claim->key = key;
-  node.claim->order = {priority, node.sequence};
+  node.claim->order = order;
   node.target->claims[port].add(key, node.claim.get());
 }
 
@@ -221,7 +221,7 @@ void Engine::join(Flow& flow, const Explicit& what) {
   node.port = what.port;
   node.matches = rule_matches(what.match);
   set_entries(node, node.matches.size());
-  set_claim(node, what.port, tunnel::masked_key(what.match), what.priority);
+  set_claim(node, what.port, tunnel::masked_key(what.match), {what.priority, what.sequence});
   attach(node, what.encap);
 }
 
@@ -257,7 +257,7 @@ void Engine::join(Flow& flow, const StationAt& what) {
   source.mac = what.mac;
   source.port = what.port;
   set_entries(source, 1);
-  set_claim(source, what.port, source_key(what.mac), kNetworkPriority);
+  set_claim(source, what.port, source_key(what.mac), {kNetworkPriority, source.sequence});
 }
 
 void Engine::add_tunnel_sources(std::vector<std::unique_ptr<Node>>& nodes, Target& target, NetworkId network,
@@ -410,7 +410,7 @@ void Engine::refresh_gates(NetworkId id) {
     gate.network = id;
     gate.port = port;
     set_entries(gate, 1);
-    set_claim(gate, port, source_key(std::nullopt), kNetworkPriority);
+    set_claim(gate, port, source_key(std::nullopt), {kNetworkPriority, gate.sequence});
     for (const EncapId encap : found->second.encaps)
       add_tunnel_sources(gates, *target, id, encap, std::nullopt);
   }

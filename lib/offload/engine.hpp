@@ -123,7 +123,7 @@ class Engine {
   Node& add_node(Nodes& nodes, NodeKind kind, Target* target);
   void prepare(Node& node, NodeKind kind, Target* target);
   static void set_entries(Node& node, size_t count);
-  static void set_claim(Node& node, PortIndex port, const tunnel::MaskedKey& key, uint32_t priority);
+  static void set_claim(Node& node, PortIndex port, const tunnel::MaskedKey& key, const Order& order);
   void make_fixed(Target& target);
   uint32_t next_mark();
   EncapRow& encap(EncapId id);

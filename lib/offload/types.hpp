@@ -35,6 +35,7 @@ struct Explicit {
   PortIndex port = 0;
   tunnel::Match match;
   uint16_t priority = tunnel::Flow::kDefaultPriority;
+  uint64_t sequence = 0;  // of two of one priority the lower wins
   EncapId encap = 0;
 };
 

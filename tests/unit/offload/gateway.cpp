@@ -72,7 +72,7 @@ void Gateway::update(EncapId id, const std::optional<uint8_t>& mac, const std::s
 
 Status Gateway::add(const std::string& name, EncapId id, const tunnel::Match& match, uint16_t priority,
                     PortIndex port) {
-  return client->add({name, Source::shell, Explicit{port, match, priority, id}});
+  return client->add({name, Source::shell, Explicit{port, match, priority, ++sequence_, id}});
 }
 
 void Gateway::settle() {

@@ -54,7 +54,7 @@ class Gateway {
               bool terminated = true);
 
   std::unique_ptr<rcu::Domain> domain_;
-  uint64_t generation_ = 0;
+  uint64_t generation_ = 0, sequence_ = 0;
   std::string device_;
 
  public:
