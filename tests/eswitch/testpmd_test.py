@@ -20,6 +20,8 @@ if os.environ.get("ESWITCH_TEST_NETNS") is None:
 from scapy.all import (  # noqa: E402
     ARP, GRE, ICMP, IP, TCP, UDP, VXLAN, Dot1Q, Ether, IPv6, Raw, raw, wrpcap)
 
+from plugins import private_plugin  # noqa: E402
+
 A, B = "02:00:00:00:07:01", "02:00:00:00:07:02"
 M, N = "02:00:00:00:03:00", "02:00:00:00:99:01"
 UP, REP = 2, 3  # ethdev ids; 0 and 1 are their wires
@@ -316,4 +318,4 @@ class Test:
 
 
 if __name__ == "__main__":
-    sys.exit(Test(sys.argv[1]).run())
+    sys.exit(Test(private_plugin(sys.argv[1])).run())
