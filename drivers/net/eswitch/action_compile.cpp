@@ -9,7 +9,7 @@ namespace {
 
 class Compiler {
  public:
-  Compiler(const ActionContext& context, std::vector<rte_flow_action_handle*>& handles, rte_flow_error* error)
+  Compiler(const ActionContext& context, std::vector<HandleUse>& handles, rte_flow_error* error)
       : context_(context), handles_(handles), error_(error), list_(std::make_unique<ActionList>()) {}
 
   bool action(const rte_flow_action& action) {
@@ -172,7 +172,7 @@ class Compiler {
     if (!context_.sw.knows(handle)) return refuse_conf(action, EINVAL, "unknown indirect action");
     if (handle->port != &context_.port && !context_.attr.transfer)
       return refuse_conf(action, EINVAL, "the indirect action is another port's");
-    handles_.push_back(handle);
+    handles_.emplace_back(*handle);
     if (handle->counter) return count(action, handle->counter);
     if (handle->age) return age(action, handle->age);
     if (!in(Direction::kIngress)) return refuse(action, ENOTSUP, "unsupported action RSS");
@@ -261,7 +261,7 @@ class Compiler {
   }
 
   const ActionContext& context_;
-  std::vector<rte_flow_action_handle*>& handles_;
+  std::vector<HandleUse>& handles_;
   rte_flow_error* error_;
   std::unique_ptr<ActionList> list_;
   bool has_fate_ = false;
@@ -270,8 +270,7 @@ class Compiler {
 }  // namespace
 
 std::unique_ptr<ActionList> compile_actions(const rte_flow_action actions[], const ActionContext& context,
-                                            std::vector<rte_flow_action_handle*>& handles,
-                                            rte_flow_error* error) {
+                                            std::vector<HandleUse>& handles, rte_flow_error* error) {
   if (actions == nullptr) {
     refuse(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION_NUM, nullptr, "NULL action");
     return nullptr;

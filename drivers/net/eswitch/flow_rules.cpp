@@ -33,7 +33,7 @@ bool matches_applications(const Match& match) {
 /// The rule's own AGE action, not an indirect one; null: it has none.
 std::shared_ptr<AgeTimer> own_age(const rte_flow& rule) {
   const ActionList* actions = rule.actions.load(std::memory_order_relaxed);
-  for (const rte_flow_action_handle* handle : rule.handles)
+  for (const HandleUse& handle : rule.handles)
     if (handle->age == actions->age) return nullptr;
   return actions->age;
 }
@@ -80,12 +80,19 @@ std::unique_ptr<rte_flow> compile_rule(Port& port, const RuleRequest& request, r
   return rule;
 }
 
+Objects own_objects(const rte_flow& rule) {
+  const ActionList* actions = rule.actions.load(std::memory_order_relaxed);
+  Objects own{actions->counter != nullptr, own_age(rule) != nullptr};
+  for (const HandleUse& handle : rule.handles)
+    if (handle->counter == actions->counter) own.counters = 0;
+  return own;
+}
+
 int insert_rule(rte_flow& rule) {
   Switch& sw = rule.port->sw();
   if (sw.rule_count >= sw.faults.max_rules()) return ENOSPC;
   ++sw.rule_count;
   rule.precedence.sequence = sw.next_sequence++;
-  for (rte_flow_action_handle* handle : rule.handles) ++handle->users;
   if (rule.match.vxlan_port) sw.vxlan_ports.add(*rule.match.vxlan_port);
   rule.place = rule.port->flows.insert(rule.port->flows.end(), &rule);
   watch_own_age(rule);
@@ -106,24 +113,20 @@ void remove_rule(rte_flow& rule) {
   rule.port->flows.erase(rule.place);
   if (rule.match.vxlan_port) sw.vxlan_ports.remove(*rule.match.vxlan_port);
   unwatch_own_age(rule);
-  for (rte_flow_action_handle* handle : rule.handles) --handle->users;
-  rule.handles.clear();
   --sw.rule_count;
 }
 
 void retire_rule(std::unique_ptr<rte_flow> rule) {
   Rcu& rcu = rule->port->sw().rcu;
+  rule->handles.clear();  // the application may destroy them now
   rcu.retire(std::move(rule));
   rcu.reclaim();
 }
 
 #if ESWITCH_HAS_ACTIONS_UPDATE
-void replace_actions(rte_flow& rule, std::unique_ptr<ActionList> actions,
-                     std::vector<rte_flow_action_handle*> handles) {
+void replace_actions(rte_flow& rule, std::unique_ptr<ActionList> actions, std::vector<HandleUse> handles) {
   Switch& sw = rule.port->sw();
   unwatch_own_age(rule);
-  for (rte_flow_action_handle* handle : handles) ++handle->users;
-  for (rte_flow_action_handle* handle : rule.handles) --handle->users;
   rule.handles = std::move(handles);
   const ActionList* old = rule.actions.exchange(actions.release(), std::memory_order_acq_rel);
   watch_own_age(rule);

@@ -9,7 +9,9 @@ constexpr uint64_t kV4Types = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH
 constexpr uint64_t kV6Types =
     RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_OTHER | RTE_ETH_RSS_IPV6_EX;
 
-bool hashes_ports(uint32_t layers, uint64_t types) {
+bool hashes_ports(const LevelKey& level, uint64_t types) {
+  if (is_fragment(level)) return false;
+  const uint32_t layers = level.layers;
   const bool v4 = (layers & kLayerIpv4) != 0;
   if ((layers & kLayerUdp) != 0)
     return (types & (v4 ? RTE_ETH_RSS_NONFRAG_IPV4_UDP : RTE_ETH_RSS_NONFRAG_IPV6_UDP)) != 0;
@@ -33,7 +35,7 @@ uint32_t rss_hash(const Key& key, const RssSpec& spec) {
   const LevelKey& level = key.level[inner ? 1 : 0];
   uint32_t words[9];
   uint32_t count = 0;
-  const bool ports = hashes_ports(level.layers, spec.types);
+  const bool ports = hashes_ports(level, spec.types);
   const bool v4 = (level.layers & kLayerIpv4) != 0, v6 = (level.layers & kLayerIpv6) != 0;
   if (!(v4 && ((spec.types & kV4Types) != 0 || ports)) && !(v6 && ((spec.types & kV6Types) != 0 || ports)))
     return 0;
