@@ -2,6 +2,7 @@
 
 #include "flow_error.hpp"
 #include "port.hpp"
+#include "rss.hpp"
 #include "switch.hpp"
 
 namespace eswitch {
@@ -279,31 +280,6 @@ std::unique_ptr<ActionList> compile_actions(const rte_flow_action actions[], con
   for (const rte_flow_action* action = actions; action->type != RTE_FLOW_ACTION_TYPE_END; ++action)
     if (!compiler.action(*action)) return nullptr;
   return compiler.take();
-}
-
-bool compile_rss(const rte_flow_action& action, const Port& port, RssSpec& spec, rte_flow_error* error) {
-  const auto* conf = static_cast<const rte_flow_action_rss*>(action.conf);
-  const auto refuse_conf = [&](int code, const char* message) {
-    refuse(error, code, RTE_FLOW_ERROR_TYPE_ACTION_CONF, conf, message);
-    return false;
-  };
-  if (conf->func != RTE_ETH_HASH_FUNCTION_DEFAULT && conf->func != RTE_ETH_HASH_FUNCTION_TOEPLITZ)
-    return refuse_conf(ENOTSUP, "RSS hash function not supported");
-  if (conf->level > 2) return refuse_conf(ENOTSUP, "tunnel RSS is not supported beyond level 2");
-  if (conf->key_len != 0 && conf->key_len != kRssKeyBytes)
-    return refuse_conf(ENOTSUP, "RSS hash key must have 40 bytes");
-  if ((conf->types & ~kRssTypes) != 0) return refuse_conf(ENOTSUP, "some RSS protocols are not supported");
-  if (conf->queue_num == 0 || conf->queue == nullptr) return refuse_conf(EINVAL, "No queues configured");
-  for (uint32_t i = 0; i < conf->queue_num; ++i)
-    if (conf->queue[i] >= port.data().nb_rx_queues) return refuse_conf(EINVAL, "queue index out of range");
-  spec.types = conf->types != 0 ? conf->types : uint64_t{RTE_ETH_RSS_IP};
-  spec.level = conf->level;
-  if (conf->key_len != 0 && conf->key != nullptr)
-    spec.key.assign(conf->key, conf->key + conf->key_len);
-  else
-    spec.key = default_rss_key();
-  spec.queues.assign(conf->queue, conf->queue + conf->queue_num);
-  return true;
 }
 
 }  // namespace eswitch

@@ -19,7 +19,4 @@ struct ActionContext {
 std::unique_ptr<ActionList> compile_actions(const rte_flow_action actions[], const ActionContext& context,
                                             std::vector<HandleUse>& handles, rte_flow_error* error);
 
-/// What an RSS action asks for. False: refused.
-bool compile_rss(const rte_flow_action& action, const Port& port, RssSpec& spec, rte_flow_error* error);
-
 }  // namespace eswitch

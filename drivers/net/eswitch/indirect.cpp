@@ -6,6 +6,7 @@
 #include "flow_rules.hpp"
 #include "mlx5_profile.hpp"
 #include "port.hpp"
+#include "rss.hpp"
 #include "switch.hpp"
 #include "templates.hpp"
 

@@ -99,6 +99,9 @@ extern const eth_dev_ops port_ops;
 inline uint64_t mac_number(const uint8_t* mac) { return uint64_t{get_be16(mac)} << 32 | get_be32(mac + 2); }
 inline Port& port_of(const rte_eth_dev* dev) { return *static_cast<Port*>(dev->data->dev_private); }
 
+// port_queues.cpp
+void set_queue_setup_ops(eth_dev_ops& ops);
+
 // port_stats.cpp
 int stats_get(rte_eth_dev* dev, rte_eth_stats* stats);
 int stats_reset(rte_eth_dev* dev);
