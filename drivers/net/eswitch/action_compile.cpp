@@ -58,6 +58,10 @@ class Compiler {
     }
   }
 
+  void reserve(size_t count) {
+    list_->ops.reserve(count);
+    list_->types.reserve(count);
+  }
   std::unique_ptr<ActionList> take() { return std::move(list_); }
 
  private:
@@ -277,6 +281,9 @@ std::unique_ptr<ActionList> compile_actions(const rte_flow_action actions[], con
     return nullptr;
   }
   Compiler compiler(context, handles, error);
+  size_t count = 0;
+  while (actions[count].type != RTE_FLOW_ACTION_TYPE_END) ++count;
+  compiler.reserve(count);
   for (const rte_flow_action* action = actions; action->type != RTE_FLOW_ACTION_TYPE_END; ++action)
     if (!compiler.action(*action)) return nullptr;
   return compiler.take();

@@ -63,19 +63,22 @@ std::unique_ptr<rte_flow> compile_rule(Port& port, const RuleRequest& request, r
   auto rule = std::make_unique<rte_flow>();
   rule->port = &port;
   rule->attr = request.attr;
+  rule->match = std::make_unique<Match>();
   const PatternContext context{[&sw](uint16_t id) { return sw.vport_of(id); }, port.vport(),
                                request.attr.transfer != 0};
-  if (!compile_pattern(request.items, context, rule->match, error)) return nullptr;
-  if (request.attr.transfer) complete_origin(rule->match, port);
-  if (sw.profile == Profile::kMlx5 && !mlx5_accepts_match(request, rule->match, error)) return nullptr;
+  if (!compile_pattern(request.items, context, *rule->match, error)) return nullptr;
+  if (request.attr.transfer) complete_origin(*rule->match, port);
+  if (sw.profile == Profile::kMlx5 && !mlx5_accepts_match(request, *rule->match, error)) return nullptr;
   auto actions = compile_actions(request.actions, {sw, port, request.attr}, rule->handles, error);
   if (!actions) return nullptr;
   if (actions->age && actions->age->context == nullptr) actions->age->context = rule.get();
   rule->actions.store(actions.release(), std::memory_order_relaxed);
+  rule->from_applications = request.attr.transfer && matches_applications(*rule->match);
+  rule->vxlan_port = rule->match->vxlan_port;
   for (const rte_flow_item* item = request.items; item->type != RTE_FLOW_ITEM_TYPE_END; ++item)
     rule->items.push_back(item->type);
   rule->precedence.rank = sw.profile == Profile::kMlx5
-                              ? mlx5_rank(request.attr.priority, rule->match, request.queued)
+                              ? mlx5_rank(request.attr.priority, *rule->match, request.queued)
                               : request.attr.priority;
   return rule;
 }
@@ -93,25 +96,24 @@ int insert_rule(rte_flow& rule) {
   if (sw.rule_count >= sw.faults.max_rules()) return ENOSPC;
   ++sw.rule_count;
   rule.precedence.sequence = sw.next_sequence++;
-  if (rule.match.vxlan_port) sw.vxlan_ports.add(*rule.match.vxlan_port);
+  if (rule.vxlan_port) sw.vxlan_ports.add(*rule.vxlan_port);
   rule.place = rule.port->flows.insert(rule.port->flows.end(), &rule);
   watch_own_age(rule);
   rule.table = &sw.domain(*rule.port, rule.attr).group(rule.attr.group);
-  rule.table->insert(rule, rule.match);
+  rule.table->insert(rule, *rule.match);
+  rule.match.reset();
   // Release: who sees the number finds the rule.
-  if (rule.attr.transfer && matches_applications(rule.match))
-    sw.application_rules.fetch_add(1, std::memory_order_release);
+  if (rule.from_applications) sw.application_rules.fetch_add(1, std::memory_order_release);
   return 0;
 }
 
 void remove_rule(rte_flow& rule) {
   Switch& sw = rule.port->sw();
-  if (rule.attr.transfer && matches_applications(rule.match))
-    sw.application_rules.fetch_sub(1, std::memory_order_relaxed);
+  if (rule.from_applications) sw.application_rules.fetch_sub(1, std::memory_order_relaxed);
   rule.table->remove(rule);
   rule.table = nullptr;
   rule.port->flows.erase(rule.place);
-  if (rule.match.vxlan_port) sw.vxlan_ports.remove(*rule.match.vxlan_port);
+  if (rule.vxlan_port) sw.vxlan_ports.remove(*rule.vxlan_port);
   unwatch_own_age(rule);
   --sw.rule_count;
 }

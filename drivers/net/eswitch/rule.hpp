@@ -87,7 +87,9 @@ struct rte_flow : eswitch::TableRule {
   ~rte_flow() override { delete actions.load(std::memory_order_relaxed); }
 
   std::atomic<const eswitch::ActionList*> actions{nullptr};
-  eswitch::Match match;
+  std::unique_ptr<eswitch::Match> match;  // until the rule is in a table
+  bool from_applications = false;         // a transfer rule that can match what applications send
+  std::optional<uint16_t> vxlan_port;
   rte_flow_attr attr{};
   eswitch::Port* port = nullptr;
   eswitch::Table* table = nullptr;        // null: it is not in one
