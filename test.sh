@@ -19,6 +19,7 @@ tests/install.sh test || exit 1
 
 passed=0
 failed=0
+failures=
 
 # build DIRECTORY [MESON OPTION ...]
 build() {
@@ -37,6 +38,7 @@ run() {
   ok=$(awk '/^(Ok|Expected Fail): /{n += $NF} END{print n + 0}' "$dir/summary.txt")
   bad=$(awk '/^(Fail|Unexpected Pass|Timeout): /{n += $NF} END{print n + 0}' "$dir/summary.txt")
   [ $((ok + bad)) -gt 0 ] || { echo "no test ran in $dir"; bad=1; }
+  failures+=$(grep -E '^ *[0-9]+/[0-9]+ .* (FAIL|TIMEOUT|UNEXPECTEDPASS|ERROR|INTERRUPT) ' "$dir/summary.txt" | sed "s|^|$dir: |")$'\n'
   passed=$((passed + ok))
   failed=$((failed + bad))
 }
@@ -56,5 +58,6 @@ if [ $length != quick ]; then
 fi
 if [ $length = long ]; then stage build '' --suite long --timeout-multiplier 0; fi
 
+[ $failed = 0 ] || printf '%s' "$failures" | grep .
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "tunnel/encap_rule.hpp"
+#include "tunnel/flow.hpp"
 
 namespace culvert::tunnel {
 namespace {
@@ -79,6 +80,58 @@ TEST(Header, InheritedFieldsAreZero) {
   const Header header = make_header(tunnel, kDst, kSrc, std::nullopt);
   EXPECT_EQ(header.bytes[15], 0);
   EXPECT_EQ(header.bytes[22], 0);
+}
+
+Match to_net(const char* prefix) {
+  Match match;
+  match.dst = net::Prefix::parse(prefix);
+  return match;
+}
+
+TEST(Match, OverlapIsAPacketThatBothTake) {
+  const auto both = [](const Match& a, const Match& b) { return overlap(masked_key(a), masked_key(b)); };
+  EXPECT_TRUE(both(Match{}, to_net("10.7.0.0/16")));
+  EXPECT_TRUE(both(to_net("10.7.0.0/16"), to_net("10.7.3.0/24")));
+  EXPECT_FALSE(both(to_net("10.7.0.0/16"), to_net("10.8.0.0/16")));
+  EXPECT_FALSE(both(to_net("0.0.0.0/0"), to_net("::/0")));
+  Match dns = to_net("10.7.0.0/16");
+  dns.ip_proto = 17;
+  dns.l4_dst = 53;
+  Match web = dns;
+  web.l4_dst = 80;
+  Match from_a = dns;
+  from_a.l4_dst.reset();
+  from_a.l4_src = 99;
+  EXPECT_FALSE(both(dns, web));
+  EXPECT_TRUE(both(dns, from_a));
+  Match untagged, tagged;
+  untagged.vlan = Match::kUntagged;
+  tagged.vlan = 0;
+  EXPECT_FALSE(both(untagged, tagged));
+}
+
+TEST(Match, SaysItselfInTheKeysOfTheConfiguration) {
+  Match match = to_net("10.7.0.0/16");
+  match.vlan = Match::kUntagged;
+  match.ip_proto = 17;
+  match.l4_dst = 53;
+  EXPECT_EQ(to_string(match), "vlan none ipv4_dst 10.7.0.0/16 ip_proto 17 l4_dst 53");
+  EXPECT_EQ(to_string(Match{}), "any");
+}
+
+TEST(Match, FaultsAreNamed) {
+  Match match = to_net("10.7.0.0/16");
+  EXPECT_FALSE(fault_of(match));
+  match.src = net::Prefix::parse("fd00::/8");
+  EXPECT_TRUE(fault_of(match));
+  match.src.reset();
+  match.ip_proto = 1;
+  match.l4_dst = 53;
+  EXPECT_TRUE(fault_of(match));
+  match.ip_proto.reset();
+  EXPECT_FALSE(fault_of(match));
+  match.vlan = 4095;
+  EXPECT_TRUE(fault_of(match));
 }
 
 }  // namespace
