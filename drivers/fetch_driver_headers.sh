@@ -3,6 +3,8 @@
 # distribution's source package of exactly the version installed. Only headers are kept, and only in DIR.
 #
 #   drivers/fetch_driver_headers.sh DIR        e.g. build/dpdk-driver-headers; run it before `meson setup build`
+#   drivers/fetch_driver_headers.sh DIR VERSION SOURCE
+#                                              another version, from this source entry (deb-src ...)
 #
 # It uses apt with a sources list and state of its own under DIR, so the system's configuration stays as it is and
 # no deb-src entry is needed. Needs: apt, dpkg, network to the distribution's mirror, about 20 MB on the way.
@@ -11,12 +13,12 @@ set -eu
 
 die() { echo "fetch_driver_headers: $*" >&2; exit 1; }
 
-[ $# -eq 1 ] || die "usage: $0 DIR"
+[ $# -eq 1 ] || [ $# -eq 3 ] || die "usage: $0 DIR [VERSION SOURCE]"
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
 
 command -v dpkg-query >/dev/null || die "not a Debian system: build DPDK with -Denable_driver_sdk=true instead"
-version=$(dpkg-query -W -f '${source:Version}' libdpdk-dev 2>/dev/null) || die "libdpdk-dev is not installed"
+version=${2:-$(dpkg-query -W -f '${source:Version}' libdpdk-dev 2>/dev/null)} || die "libdpdk-dev is not installed"
 [ -f "$dir/version" ] && [ "$(cat "$dir/version")" = "$version" ] && exit 0
 
 work=$dir/work
@@ -24,13 +26,14 @@ rm -rf "$work" "$dir/include" "$dir/version"
 mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/sources.d"
 trap 'rm -rf "$work"' EXIT
 
-# The system's own binary entries, in either format, turned into source entries for the same suites.
+[ $# -eq 1 ] || echo "$3" >"$work/sources.d/given.list"
+# Else the system's own binary entries, in either format, turned into source entries for the same suites.
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-  [ -f "$file" ] && sed -n -E 's/^[[:space:]]*deb([[:space:]])/deb-src\1/p' "$file" |
+  [ $# -eq 1 ] && [ -f "$file" ] && sed -n -E 's/^[[:space:]]*deb([[:space:]])/deb-src\1/p' "$file" |
     grep -Ei 'debian|ubuntu' >>"$work/sources.d/system.list" || :
 done
 for file in /etc/apt/sources.list.d/*.sources; do
-  [ -f "$file" ] && grep -Eiq '^URIs:.*(debian|ubuntu)' "$file" &&
+  [ $# -eq 1 ] && [ -f "$file" ] && grep -Eiq '^URIs:.*(debian|ubuntu)' "$file" &&
     sed -E 's/^Types:.*/Types: deb-src/' "$file" >"$work/sources.d/$(basename "$file")" || :
 done
 if [ -z "$(ls "$work/sources.d")" ]; then

@@ -122,7 +122,8 @@ Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row) {
       outcome.want = {.kind = Form::Kind::real, .generation = node.generation};
     return unless_refused(node, outcome);
   }
-  if (!is_slot && out != nullptr && !out->is_switch) return plain_outcome(row, *out);
+  if (out == nullptr) return {.reason = unable_text(row.now.rule->port)};
+  if (!is_slot && !out->is_switch) return plain_outcome(row, *out);
   if (node.target == nullptr) return {.reason = unable_text(node.port)};
   if (out != node.target)
     return {.reason = fmt::format("the tunnel leaves by another device than {}", node.target->name)};
@@ -151,7 +152,6 @@ Engine::Outcome Engine::in_order(const Node& node, Outcome outcome) {
 
 // A flow towards a plain NIC: a worker classifies, the NIC encapsulates.
 Engine::Outcome Engine::plain_outcome(const EncapRow& row, const Target& out) const {
-  if (!out.unable.empty()) return {.reason = out.unable};
   if (row.marks.empty()) return {.reason = fmt::format("{} takes no encap rules", out.name)};
   const Node& mark = *row.marks.back();
   if (mark.told && mark.generation == row.now.generation) return {.state = FlowState::offloaded};
@@ -170,9 +170,9 @@ Engine::Outcome Engine::unless_refused(const Node& node, Outcome outcome) const 
 }
 
 std::string Engine::unable_text(PortIndex port) const {
-  const Target* const target = target_of(port);
+  const Target* const target = port < target_of_port_.size() ? target_of_port_[port] : nullptr;
   if (target == nullptr) return "its port takes no rules";
-  return target->unable.empty() ? fmt::format("{} is no switch port", target->name) : target->unable;
+  return fmt::format("{}: {}", target->name, target->unable.empty() ? "no switch port" : target->unable);
 }
 
 // --- Precedence.

@@ -144,7 +144,8 @@ void Engine::leave(Event event) {
 }
 
 Target* Engine::target_of(PortIndex port) const {
-  return port < target_of_port_.size() ? target_of_port_[port] : nullptr;
+  Target* const target = port < target_of_port_.size() ? target_of_port_[port] : nullptr;
+  return target != nullptr && target->queue ? target : nullptr;
 }
 
 EncapRow& Engine::encap(EncapId id) {

@@ -127,7 +127,7 @@ class Engine {
   void make_fixed(Target& target);
   uint32_t next_mark();
   EncapRow& encap(EncapId id);
-  Target* target_of(PortIndex port) const;
+  Target* target_of(PortIndex port) const;  // null: the port takes no rules
   void leave(Event event);
 
   // The end of nodes.
@@ -169,7 +169,7 @@ class Engine {
   void complete(Target& target, const Completion& completion);
   void created(Entry& entry, const Completion& completion);
   void destroyed(Entry& entry, const Completion& completion);
-  void leftover_gone(Target& target, const Completion& completion);
+  void leftover_gone(Target& target, Target::Leftover& rule, const Completion& completion);
   void count_rule(const Node& node, const Installed& rule, int change);
   void make_counter(Node& node);
   static uint32_t priority(const Node& node, const Installed& rule);

@@ -50,9 +50,14 @@ struct Installed {
   uint32_t level = 0;  // below the base: which of its turns in being replaced
 };
 
+// What a posted operation is for.
+struct Cookie {
+  bool is_leftover = false;
+};
+
 // One rule that is wanted, and what the NIC has of it: nothing, a rule, or for a moment two. At most one
 // operation is under way.
-struct Entry {
+struct Entry : Cookie {
   Node* node = nullptr;
   uint8_t variant = 0;  // of the node: which of its patterns
   enum class Busy : uint8_t { no, creating, destroying } busy = Busy::no;
@@ -209,7 +214,8 @@ struct Target {
   std::vector<std::unique_ptr<Node>> fixed;  // the no-leak rule and the like
 
   // Rules that a failing driver did not let go.
-  struct Leftover {
+  struct Leftover : Cookie {
+    Leftover(rte_flow* rule, std::string text) : Cookie{true}, handle(rule), what(std::move(text)) {}
     rte_flow* handle = nullptr;
     std::string what;
     bool posted = false;

@@ -40,19 +40,20 @@ void Engine::create(Entry& entry) {
   Rule rule;
   build(rule, entry);
   kLog.debug("{}: {}", describe(node), rule);
-  node.target->queue->create(rule, &entry);
+  node.target->queue->create(rule, static_cast<Cookie*>(&entry));
 }
 
 void Engine::destroy(Entry& entry, const Installed& rule) {
   keep_count(*entry.node, rule);
   entry.busy = Entry::Busy::destroying;
   entry.leaving = rule;
-  entry.node->target->queue->destroy(rule.handle, &entry);
+  entry.node->target->queue->destroy(rule.handle, static_cast<Cookie*>(&entry));
 }
 
 void Engine::complete(Target& target, const Completion& completion) {
-  if (completion.cookie == nullptr) return leftover_gone(target, completion);
-  Entry& entry = *static_cast<Entry*>(completion.cookie);
+  auto* const cookie = static_cast<Cookie*>(completion.cookie);
+  if (cookie->is_leftover) return leftover_gone(target, *static_cast<Target::Leftover*>(cookie), completion);
+  Entry& entry = *static_cast<Entry*>(cookie);
   Node& node = *entry.node;
   const bool covered = node.covers();
   if (completion.operation == Operation::create)
@@ -109,9 +110,11 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
     refused_.fetch_add(1, std::memory_order_relaxed);
     kLog.warning("{}: a rule of {} stays in the NIC: {}", target.name, describe(node),
                  completion.refusal->to_string());
-    target.leftovers.push_back(
-        {gone.handle, fmt::format("{}: {}", describe(node), completion.refusal->to_string())});
-    return;
+    if (completion.handle != nullptr) {
+      target.leftovers.emplace_back(gone.handle,
+                                    fmt::format("{}: {}", describe(node), completion.refusal->to_string()));
+      return;
+    }
   }
   --target.rules;
   destroyed_.fetch_add(1, std::memory_order_relaxed);
@@ -119,14 +122,13 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
 }
 
 // Another try to destroy what a failing driver did not let go.
-void Engine::leftover_gone(Target& target, const Completion& completion) {
-  const auto found = std::ranges::find(target.leftovers, completion.handle, &Target::Leftover::handle);
-  found->posted = false;
+void Engine::leftover_gone(Target& target, Target::Leftover& rule, const Completion& completion) {
+  rule.posted = false;
   if (completion.refusal) {
     refused_.fetch_add(1, std::memory_order_relaxed);
-    return;
+    if (completion.handle != nullptr) return;  // else the driver has forgotten it: nothing more can be done
   }
-  target.leftovers.erase(found);
+  target.leftovers.remove_if([&](const Target::Leftover& one) { return &one == &rule; });
   --target.rules;
   destroyed_.fetch_add(1, std::memory_order_relaxed);
   ++target.room;
@@ -260,7 +262,7 @@ void Engine::retry(TimePoint now) {
         target->room = std::max<size_t>(target->room, 1);
         for (Target::Leftover& rule : target->leftovers) {
           if (target->queue->room() == 0 || std::exchange(rule.posted, true)) continue;
-          target->queue->destroy(rule.handle, nullptr);
+          target->queue->destroy(rule.handle, static_cast<Cookie*>(&rule));
         }
       }
     } else {

@@ -1,150 +1,27 @@
-// The calls beside create and destroy: queues and templates, indirect actions, faults, misses, descriptors.
+// The classic calls beside create and destroy: indirect actions, ageing, faults, misses, descriptors,
+// isolation.
 #include <gtest/gtest.h>
-#include <rte_bus_vdev.h>
 #include <rte_flow.h>
 
 #include <chrono>
 #include <thread>
 
-#include "random_rules.hpp"
 #include "registry.hpp"
+#include "rule.hpp"
 #include "switch.hpp"
 
 namespace eswitch_test {
 namespace {
 
-const Bytes kFrame = RandomWorld(3, 1).frame();
+const Bytes kFrame = udp_frame();
 const rte_flow_item kAny[] = {{RTE_FLOW_ITEM_TYPE_ETH, nullptr, nullptr, nullptr},
                               {RTE_FLOW_ITEM_TYPE_END, nullptr, nullptr, nullptr}};
 const rte_flow_action kEnd = {RTE_FLOW_ACTION_TYPE_END, nullptr};
-const rte_flow_attr kIngress{.ingress = 1}, kEgress{.egress = 1};
 
 rte_flow* make(uint16_t port, const rte_flow_attr& attr, std::vector<rte_flow_action> actions,
                rte_flow_error* error = nullptr) {
   actions.push_back(kEnd);
   return rte_flow_create(port, &attr, kAny, actions.data(), error);
-}
-
-uint64_t hits(uint16_t port, rte_flow* flow) {
-  const rte_flow_action count[] = {{RTE_FLOW_ACTION_TYPE_COUNT, nullptr}, kEnd};
-  rte_flow_query_count answer{};
-  EXPECT_EQ(rte_flow_query(port, flow, count, &answer, nullptr), 0);
-  return answer.hits;
-}
-
-void set_fault(uint16_t port, const char* key, const char* value) {
-  char name[RTE_ETH_NAME_MAX_LEN];
-  rte_eth_dev_get_name_by_port(port, name);
-  ASSERT_TRUE(
-      eswitch::with_switch(name, [&](eswitch::Switch& sw) { ASSERT_TRUE(sw.faults.set(key, value)); }));
-}
-
-/// One flow queue, and a table in group 0 of `eth -> queue N` rules.
-class Templates {
- public:
-  explicit Templates(uint16_t port) : port_(port) {
-    const rte_flow_port_attr attr{};
-    const rte_flow_queue_attr queue{.size = 4};
-    const rte_flow_queue_attr* queues[] = {&queue};
-    EXPECT_EQ(rte_eth_dev_stop(port), 0);  // rte_flow_configure wants it
-    EXPECT_EQ(rte_flow_configure(port, &attr, 1, queues, nullptr), 0);
-    EXPECT_EQ(rte_eth_dev_start(port), 0);
-    const rte_flow_pattern_template_attr pattern_attr{.ingress = 1};
-    pattern_ = rte_flow_pattern_template_create(port, &pattern_attr, kAny, nullptr);
-    const rte_flow_action_queue conf{0};
-    const rte_flow_action actions[] = {
-        {RTE_FLOW_ACTION_TYPE_COUNT, nullptr}, {RTE_FLOW_ACTION_TYPE_QUEUE, &conf}, kEnd};
-    const rte_flow_action masks[] = {
-        {RTE_FLOW_ACTION_TYPE_COUNT, nullptr}, {RTE_FLOW_ACTION_TYPE_QUEUE, nullptr}, kEnd};
-    const rte_flow_actions_template_attr actions_attr{.ingress = 1};
-    actions_ = rte_flow_actions_template_create(port, &actions_attr, actions, masks, nullptr);
-    const rte_flow_template_table_attr table_attr{.flow_attr = kIngress, .nb_flows = 8};
-    table = rte_flow_template_table_create(port, &table_attr, &pattern_, 1, &actions_, 1, nullptr);
-    EXPECT_NE(table, nullptr);
-  }
-  rte_flow* create(bool postpone, void* user_data = nullptr) {
-    const rte_flow_op_attr attr{.postpone = postpone};
-    const rte_flow_action_queue conf{0};
-    const rte_flow_action actions[] = {
-        {RTE_FLOW_ACTION_TYPE_COUNT, nullptr}, {RTE_FLOW_ACTION_TYPE_QUEUE, &conf}, kEnd};
-    return rte_flow_async_create(port_, 0, &attr, table, kAny, 0, actions, 0, user_data, nullptr);
-  }
-  int destroy(rte_flow* flow) {
-    const rte_flow_op_attr attr{};
-    return rte_flow_async_destroy(port_, 0, &attr, flow, nullptr, nullptr);
-  }
-  /// The results that are there: 1 for success, 0 for an error.
-  std::vector<int> pull() {
-    rte_flow_op_result results[8];
-    const int count = rte_flow_pull(port_, 0, results, 8, nullptr);
-    std::vector<int> statuses;
-    for (int i = 0; i < count; ++i) statuses.push_back(results[i].status == RTE_FLOW_OP_SUCCESS);
-    return statuses;
-  }
-  /// Destroys all but the rules.
-  void end() {
-    EXPECT_EQ(rte_flow_template_table_destroy(port_, table, nullptr), 0);
-    EXPECT_EQ(rte_flow_pattern_template_destroy(port_, pattern_, nullptr), 0);
-    EXPECT_EQ(rte_flow_actions_template_destroy(port_, actions_, nullptr), 0);
-  }
-  rte_flow_template_table* table;
-
- private:
-  uint16_t port_;
-  rte_flow_pattern_template* pattern_;
-  rte_flow_actions_template* actions_;
-};
-
-TEST(Templates, PostponedUntilPushAndPulledOnce) {
-  TestSwitch sw(1);
-  Templates templates(sw.port(0));
-  rte_flow* flow = templates.create(true);
-  ASSERT_NE(flow, nullptr);
-  sw.arrive(0, kFrame);
-  sw.settle();
-  EXPECT_EQ(hits(sw.port(0), flow), 0u);
-  EXPECT_TRUE(templates.pull().empty());
-  EXPECT_EQ(rte_flow_push(sw.port(0), 0, nullptr), 0);
-  EXPECT_EQ(templates.pull(), std::vector<int>{1});
-  EXPECT_TRUE(templates.pull().empty());
-  sw.arrive(0, kFrame);
-  sw.settle();
-  EXPECT_EQ(hits(sw.port(0), flow), 1u);
-  EXPECT_EQ(templates.destroy(flow), 0);
-  EXPECT_EQ(templates.pull(), std::vector<int>{1});
-  templates.end();
-}
-
-TEST(Templates, QueueHoldsAsManyAsItsSize) {
-  TestSwitch sw(1);
-  Templates templates(sw.port(0));
-  for (int i = 0; i < 4; ++i) EXPECT_NE(templates.create(i % 2 == 0), nullptr);
-  EXPECT_EQ(templates.create(false), nullptr);
-  EXPECT_EQ(rte_errno, EAGAIN);
-}
-
-TEST(Templates, FailedCompletionLeavesNoRule) {
-  TestSwitch sw(1, "fail=complete:every:1");
-  Templates templates(sw.port(0));
-  rte_flow* flow = templates.create(false);
-  ASSERT_NE(flow, nullptr);
-  EXPECT_EQ(templates.pull(), std::vector<int>{0});
-  sw.arrive(0, kFrame);
-  sw.settle();
-  EXPECT_EQ(sw.xstat(0, "ingress_hits"), 0u);
-  set_fault(sw.port(0), "fail", "");
-  EXPECT_EQ(templates.destroy(flow), 0);
-  EXPECT_EQ(templates.pull(), std::vector<int>{1});
-  templates.end();
-}
-
-TEST(Templates, LatencyDelaysTheResult) {
-  TestSwitch sw(1, "latency_us=50000");
-  Templates templates(sw.port(0));
-  ASSERT_NE(templates.create(false), nullptr);
-  EXPECT_TRUE(templates.pull().empty());
-  std::this_thread::sleep_for(std::chrono::milliseconds(60));
-  EXPECT_EQ(templates.pull(), std::vector<int>{1});
 }
 
 TEST(Indirect, CounterIsSharedAndBusyWhileUsed) {
@@ -190,12 +67,12 @@ TEST(Faults, FullFailingAndOff) {
   EXPECT_EQ(make(sw.port(0), kIngress, {{RTE_FLOW_ACTION_TYPE_DROP, nullptr}}, &error), nullptr);
   EXPECT_EQ(rte_errno, ENOSPC);
   EXPECT_NE(error.message, nullptr);
-  set_fault(sw.port(0), "rules", "");
+  sw.set_fault("rules", "");
   rte_flow* second = make(sw.port(0), kIngress, {{RTE_FLOW_ACTION_TYPE_DROP, nullptr}});
   ASSERT_NE(second, nullptr);
   EXPECT_EQ(rte_flow_destroy(sw.port(0), first, nullptr), 0);
   EXPECT_EQ(rte_flow_destroy(sw.port(0), second, nullptr), -EBUSY);
-  set_fault(sw.port(0), "fail", "");
+  sw.set_fault("fail", "");
   EXPECT_EQ(rte_flow_destroy(sw.port(0), second, nullptr), 0);
 }
 
@@ -211,19 +88,82 @@ TEST(Faults, WrongExpressionsAreRefused) {
   EXPECT_EQ(faults.next(eswitch::Faults::Op::kCreate), EIO);
 }
 
-TEST(TxDelay, DescriptorIsFullUntilExecuted) {
-  TestSwitch sw(1, "tx_delay_us=30000");
-  // Posted under one rule, executed after it has gone: a NIC would send it as it is.
-  rte_flow* drop = make(sw.port(0), kEgress, {{RTE_FLOW_ACTION_TYPE_DROP, nullptr}});
-  ASSERT_NE(drop, nullptr);
-  sw.send(0, kFrame);
-  EXPECT_EQ(rte_eth_tx_descriptor_status(sw.port(0), 0, 4095), RTE_ETH_TX_DESC_FULL);
-  EXPECT_EQ(rte_eth_tx_descriptor_status(sw.port(0), 0, 0), RTE_ETH_TX_DESC_DONE);
-  EXPECT_TRUE(sw.left(0).empty());
-  EXPECT_EQ(rte_flow_destroy(sw.port(0), drop, nullptr), 0);
-  sw.settle();
-  EXPECT_EQ(rte_eth_tx_descriptor_status(sw.port(0), 0, 4095), RTE_ETH_TX_DESC_DONE);
-  EXPECT_EQ(sw.left(0), std::vector<Bytes>{kFrame});
+TEST(Faults, QueriesFailAndAProbabilityIsOne) {
+  TestSwitch sw(1, "fail=query:every:2:ENODEV");
+  rte_flow* flow = make(sw.port(0), kIngress, {{RTE_FLOW_ACTION_TYPE_COUNT, nullptr}});
+  ASSERT_NE(flow, nullptr);
+  const rte_flow_action count[] = {{RTE_FLOW_ACTION_TYPE_COUNT, nullptr}, kEnd};
+  rte_flow_query_count answer{};
+  EXPECT_EQ(rte_flow_query(sw.port(0), flow, count, &answer, nullptr), 0);
+  EXPECT_EQ(rte_flow_query(sw.port(0), flow, count, &answer, nullptr), -ENODEV);
+  sw.set_fault("fail", "create:p:0.25");
+  unsigned made = 0;
+  for (unsigned i = 0; i < 1000; ++i)
+    made += make(sw.port(0), kIngress, {{RTE_FLOW_ACTION_TYPE_DROP, nullptr}}) != nullptr;
+  EXPECT_GT(made, 680u);
+  EXPECT_LT(made, 820u);
+  sw.set_fault("fail", "create:p:0+destroy:p:1");
+  EXPECT_NE(make(sw.port(0), kIngress, {{RTE_FLOW_ACTION_TYPE_DROP, nullptr}}), nullptr);
+  EXPECT_EQ(rte_flow_destroy(sw.port(0), flow, nullptr), -EIO);
+}
+
+TEST(Faults, LatencyIsWaitedOutByClassicCalls) {
+  TestSwitch sw(1, "latency_us=20000");
+  const auto begin = std::chrono::steady_clock::now();
+  rte_flow* flow = make(sw.port(0), kIngress, {{RTE_FLOW_ACTION_TYPE_DROP, nullptr}});
+  ASSERT_EQ(rte_flow_destroy(sw.port(0), flow, nullptr), 0);
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(40));
+}
+
+TEST(Dump, TellsRulesInTheWordsOfTestpmd) {
+  TestSwitch sw(2);
+  const uint16_t port = sw.port(0);
+  rte_flow* counting =
+      Rule(at(kTransfer, 2, 3)).from(sw.port(1)).eth().tag(5).count().to_wire(port).create(port);
+  ASSERT_NE(counting, nullptr);
+  ASSERT_NE(Rule(kIngress).eth().drop().create(port), nullptr);
+  const auto dumped = [port](rte_flow* flow) {
+    char* text = nullptr;
+    size_t size = 0;
+    FILE* file = open_memstream(&text, &size);
+    EXPECT_EQ(rte_flow_dev_dump(port, flow, file, nullptr), 0);
+    std::fclose(file);
+    std::string out(text, size);
+    std::free(text);
+    return out;
+  };
+  const std::string name = "port " + std::to_string(port) + " ";
+  const std::string one =
+      name +
+      "transfer group 2 priority 3 pattern represented_port / eth / tag / end actions count / "
+      "represented_port / end # 0 packets 0 bytes\n";
+  EXPECT_EQ(dumped(counting), one);
+  EXPECT_EQ(dumped(nullptr),
+            one + name + "ingress group 0 priority 0 pattern eth / end actions drop / end\n");
+}
+
+TEST(Indirect, RssIsUpdatedUnderTheRulesThatUseIt) {
+  TestSwitch sw(1, "", {.queues = 2, .conf = {}});
+  uint16_t queue = 0;
+  rte_flow_action_rss rss{};
+  rss.queue_num = 1;
+  rss.queue = &queue;
+  const rte_flow_indir_action_conf conf{.ingress = 1};
+  const rte_flow_action action{RTE_FLOW_ACTION_TYPE_RSS, &rss};
+  rte_flow_action_handle* handle = rte_flow_action_handle_create(sw.port(0), &conf, &action, nullptr);
+  ASSERT_NE(handle, nullptr);
+  ASSERT_NE(Rule(kIngress).eth().indirect(handle).create(sw.port(0)), nullptr);
+  for (const uint16_t wanted : {0, 1, 0}) {
+    queue = wanted;
+    ASSERT_EQ(rte_flow_action_handle_update(sw.port(0), handle, &action, nullptr), 0);
+    sw.arrive(0, kFrame);
+    sw.settle();
+    const auto packets = sw.received_packets(0);
+    ASSERT_EQ(packets.size(), 1u);
+    EXPECT_EQ(packets[0].queue, wanted);
+  }
+  queue = 2;
+  EXPECT_EQ(rte_flow_action_handle_update(sw.port(0), handle, &action, nullptr), -EINVAL);
 }
 
 TEST(Miss, InDeeperIngressGroupIsLostOnMlx5Only) {
@@ -255,25 +195,6 @@ TEST(Miss, IsolatedPortDeliversOnlyWhatARuleTakes) {
   sw.arrive(0, kFrame);
   sw.settle();
   EXPECT_EQ(sw.received(0).size(), 1u);
-}
-
-TEST(Wires, AreOwnedAndGivenBack) {
-  uint16_t wire = RTE_MAX_ETHPORTS;
-  {
-    TestSwitch sw(2);
-    rte_eth_dev_owner owner;
-    for (uint16_t port = 0; port < RTE_MAX_ETHPORTS; ++port)
-      if (rte_eth_dev_is_valid_port(port) && rte_eth_dev_owner_get(port, &owner) == 0 &&
-          owner.id != RTE_ETH_DEV_NO_OWNER)
-        wire = port;
-    ASSERT_NE(wire, RTE_MAX_ETHPORTS);
-    rte_eth_dev_info infos[2];
-    for (unsigned i = 0; i < 2; ++i) ASSERT_EQ(rte_eth_dev_info_get(sw.port(i), &infos[i]), 0);
-    EXPECT_EQ(infos[0].switch_info.domain_id, infos[1].switch_info.domain_id);
-    EXPECT_EQ(infos[1].switch_info.port_id, 1);
-    EXPECT_NE(rte_eal_hotplug_add("vdev", "net_eswitch99", "uplink=nothing"), 0);
-  }
-  EXPECT_FALSE(rte_eth_dev_is_valid_port(wire));
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 # dpdk-test-flow-perf on the switch: rules a second made and destroyed, K a second, one line a kind of rule.
 # usage: flow_perf.sh LIBRTE_NET_ESWITCH.SO FIRST_PORT.SO [RULES]
 set -eu
-driver=$1 first_port=$2 rules=${3:-100000}
+plugins=$("$(dirname "$0")/../private_plugins.sh" "$1" "$2")
+trap 'rm -rf "$plugins"' EXIT
+driver=$plugins/$(basename "$1") first_port=$plugins/$(basename "$2") rules=${3:-100000}
 run() {
   name=$1
   shift

@@ -166,7 +166,12 @@ int main(int argc, char** argv) {
   const long seconds = argc > 1 ? std::atol(argv[1]) : 5;
   std::mt19937_64 random(argc > 2 ? std::strtoul(argv[2], nullptr, 0) : 1);
   eswitch_test::start_eal(argv[0]);
-  test_switch = std::make_unique<TestSwitch>(2);
+  eswitch_test::PortSetup setup{.queues = 2};
+  setup.conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+  setup.conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM |
+                               RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_VLAN_STRIP;
+  setup.conf.rx_adv_conf.rss_conf.rss_hf = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP;
+  test_switch = std::make_unique<TestSwitch>(2, "", setup);
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
   unsigned long runs = 0, made = 0;
   for (; std::chrono::steady_clock::now() < end; ++runs) {

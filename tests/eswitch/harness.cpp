@@ -2,6 +2,7 @@
 
 #include <rte_bus_vdev.h>
 #include <rte_eal.h>
+#include <rte_flow.h>
 #include <rte_mbuf.h>
 #include <unistd.h>
 
@@ -64,9 +65,11 @@ void start_eal(const char* program) {
                              "--log-level=critical"};
   check(rte_eal_init(static_cast<int>(std::size(arguments)), const_cast<char**>(arguments)) >= 0,
         "rte_eal_init");
+  check(rte_flow_dynf_metadata_register() == 0, "rte_flow_dynf_metadata_register");
 }
 
-TestSwitch::TestSwitch(unsigned wires, const std::string& arguments) {
+TestSwitch::TestSwitch(unsigned wires, const std::string& arguments, const PortSetup& setup)
+    : queues_(setup.queues) {
   const unsigned id = serial++;
   name_ = "net_eswitch" + std::to_string(id);
   std::string options;
@@ -85,10 +88,11 @@ TestSwitch::TestSwitch(unsigned wires, const std::string& arguments) {
     uint16_t port;
     const std::string name = i == 0 ? name_ : name_ + "_rep" + std::to_string(i - 1);
     check(rte_eth_dev_get_port_by_name(name.c_str(), &port) == 0, "port by name");
-    rte_eth_conf conf{};
-    check(rte_eth_dev_configure(port, 1, 1, &conf) == 0, "configure");
-    check(rte_eth_rx_queue_setup(port, 0, 4096, SOCKET_ID_ANY, nullptr, pool_) == 0, "rx queue");
-    check(rte_eth_tx_queue_setup(port, 0, 4096, SOCKET_ID_ANY, nullptr) == 0, "tx queue");
+    check(rte_eth_dev_configure(port, queues_, queues_, &setup.conf) == 0, "configure");
+    for (uint16_t queue = 0; queue < queues_; ++queue) {
+      check(rte_eth_rx_queue_setup(port, queue, 4096, SOCKET_ID_ANY, nullptr, pool_) == 0, "rx queue");
+      check(rte_eth_tx_queue_setup(port, queue, 4096, SOCKET_ID_ANY, nullptr) == 0, "tx queue");
+    }
     rte_eth_promiscuous_enable(port);
     check(rte_eth_dev_start(port) == 0, "start");
     ports_.push_back(port);
@@ -110,9 +114,11 @@ void TestSwitch::arrive(unsigned vport, const Bytes& frame) {
   ++arrived_;
 }
 
-void TestSwitch::send(unsigned vport, const Bytes& frame) {
+void TestSwitch::send(unsigned vport, const Bytes& frame, const std::function<void(rte_mbuf&)>& prepare,
+                      uint16_t queue) {
   rte_mbuf* mbuf = make_mbuf(pool_, frame);
-  check(rte_eth_tx_burst(port(vport), 0, &mbuf, 1) == 1, "tx burst");
+  if (prepare) prepare(*mbuf);
+  check(rte_eth_tx_burst(port(vport), queue, &mbuf, 1) == 1, "tx burst");
   ++sent_;
 }
 
@@ -127,10 +133,28 @@ std::vector<Bytes> TestSwitch::left(unsigned vport) {
 
 std::vector<Bytes> TestSwitch::received(unsigned vport) {
   std::vector<Bytes> frames;
-  rte_mbuf* mbufs[32];
-  while (const uint16_t count = rte_eth_rx_burst(port(vport), 0, mbufs, 32))
-    for (uint16_t i = 0; i < count; ++i) frames.push_back(take_bytes(mbufs[i]));
+  for (Received& packet : received_packets(vport)) frames.push_back(std::move(packet.frame));
   return frames;
+}
+
+std::vector<Received> TestSwitch::received_packets(unsigned vport) {
+  std::vector<Received> packets;
+  if (!rte_eth_dev_is_valid_port(port(vport))) return packets;  // closed
+  rte_mbuf* mbufs[32];
+  for (uint16_t queue = 0; queue < queues_; ++queue)
+    while (const uint16_t count = rte_eth_rx_burst(port(vport), queue, mbufs, 32))
+      for (uint16_t i = 0; i < count; ++i) {
+        const rte_mbuf& mbuf = *mbufs[i];
+        const uint32_t meta = rte_flow_dynf_metadata_avail() != 0 ? rte_flow_dynf_metadata_get(mbufs[i]) : 0;
+        packets.push_back({{}, queue, mbuf.ol_flags, mbuf.hash.fdir.hi, meta, mbuf.hash.rss, mbuf.vlan_tci});
+        packets.back().frame = take_bytes(mbufs[i]);
+      }
+  return packets;
+}
+
+void TestSwitch::set_fault(const char* key, const char* value) {
+  eswitch::with_switch(name_,
+                       [&](eswitch::Switch& sw) { check(sw.faults.set(key, value), "setting a fault"); });
 }
 
 uint64_t TestSwitch::xstat(unsigned vport, const char* name) const {
@@ -144,15 +168,14 @@ void TestSwitch::settle() {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   for (;;) {
     uint64_t arrived = 0, sent = 0;
-    bool idle = true;
-    for (unsigned i = 0; i < size(); ++i) {
-      arrived += xstat(i, "wire_rx_packets");
+    eswitch::with_switch(name_, [&](eswitch::Switch& sw) {
+      for (const auto& wire : sw.wires) arrived += wire->rx_packets.get();
+    });
+    for (const uint16_t port : ports_) {
       rte_eth_stats stats;
-      rte_eth_stats_get(port(i), &stats);
-      sent += stats.opackets + stats.oerrors;
-      idle = idle && rte_eth_tx_descriptor_status(port(i), 0, 4095) == RTE_ETH_TX_DESC_DONE;
+      if (rte_eth_stats_get(port, &stats) == 0) sent += stats.opackets + stats.oerrors;
     }
-    if (idle && arrived >= arrived_ && sent >= sent_) break;
+    if (arrived >= arrived_ && sent >= sent_) break;
     check(std::chrono::steady_clock::now() < deadline, "settling within 10 s");
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }

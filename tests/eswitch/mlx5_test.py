@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 
+from plugins import private_plugin
+
 ANSWERS = pathlib.Path(__file__).parent / "mlx5_answers"
 
 
@@ -50,4 +52,5 @@ def converse(driver, wires, commands):
 
 
 if __name__ == "__main__":
-    sys.exit(1 if sum(check(sys.argv[1], name, wires) for name, wires in (("egress", 1), ("ingress", 1), ("esw", 3))) else 0)
+    driver = private_plugin(sys.argv[1])
+    sys.exit(1 if sum(check(driver, name, wires) for name, wires in (("egress", 1), ("ingress", 1), ("esw", 3))) else 0)

@@ -2,7 +2,9 @@
 # Faults changed while testpmd runs, by DPDK telemetry: a rule is refused, and then it is not.
 # usage: telemetry_test.sh LIBRTE_NET_ESWITCH.SO
 set -eu
-driver=$1
+plugins=$("$(dirname "$0")/../private_plugins.sh" "$1")
+trap 'rm -rf "$plugins"' EXIT
+driver=$plugins/$(basename "$1")
 prefix=eswtel$$
 work=$(mktemp -d)
 mkfifo "$work/in"
@@ -11,7 +13,7 @@ stdbuf -oL dpdk-testpmd --no-huge -m 256 --no-pci --file-prefix="$prefix" -l 0,1
   <"$work/in" >"$work/out" 2>&1 &
 pid=$!
 exec 3>"$work/in"
-trap 'exec 3>&-; kill "$pid" 2>/dev/null || :; wait "$pid" 2>/dev/null || :; rm -rf "$work"' EXIT
+trap 'exec 3>&-; kill "$pid" 2>/dev/null || :; wait "$pid" 2>/dev/null || :; rm -rf "$work" "$plugins"' EXIT
 
 await() { # TEXT COUNT: testpmd has said it so often
   for _ in $(seq 100); do

@@ -37,6 +37,7 @@ int info_get(rte_eth_dev*, rte_eth_dev_info* info) {
   info->max_rx_queues = info->max_tx_queues = 1;
   info->max_rx_pktlen = UINT16_MAX;
   info->max_mac_addrs = 1;
+  info->max_mtu = 9000;
   return 0;
 }
 
@@ -58,6 +59,7 @@ const eth_dev_ops wire_ops = [] {
   ops.rx_queue_setup = rx_setup;
   ops.tx_queue_setup = tx_setup;
   ops.link_update = [](rte_eth_dev*, int) { return 0; };
+  ops.mtu_set = [](rte_eth_dev*, uint16_t) { return 0; };
   return ops;
 }();
 

@@ -20,6 +20,8 @@ if os.environ.get("ESWITCH_TEST_NETNS") is None:
 from scapy.all import (  # noqa: E402
     ARP, GRE, ICMP, IP, TCP, UDP, VXLAN, Dot1Q, Ether, IPv6, Raw, raw, wrpcap)
 
+from plugins import private_plugin  # noqa: E402
+
 A, B = "02:00:00:00:07:01", "02:00:00:00:07:02"
 M, N = "02:00:00:00:03:00", "02:00:00:00:99:01"
 UP, REP = 2, 3  # ethdev ids; 0 and 1 are their wires
@@ -216,6 +218,14 @@ class Test:
                    f"transfer pattern {FROM_REP} / eth / end actions set_meta data 5 mask 0xffff / passthru / end",
                    f"transfer priority 1 pattern {FROM_REP} / meta data is 5 / end actions port_id id {UP} / end")
         self.expect("passthru, set_meta, port_id", self.rep, INNER, self.up, raw(INNER))
+        self.rules("mark, mark item",
+                   f"transfer pattern {FROM_REP} / eth / end actions mark id 3 / jump group 1 / end",
+                   f"transfer group 1 pattern {FROM_REP} / mark id is 4 / end actions drop / end",
+                   f"transfer group 1 priority 1 pattern {FROM_REP} / mark id is 3 / end actions {TO_UP} / end")
+        self.expect("mark, mark item", self.rep, INNER, self.up, raw(INNER))
+        if "group 1 priority 1 pattern represented_port / mark / end actions represented_port / end" not in \
+                self.testpmd.say(f"flow dump {UP} all"):
+            self.fail("dump: the rule is not told")
         self.indirect()
 
     def indirect(self):
@@ -269,6 +279,9 @@ class Test:
         self.rules("port_representor", f"transfer pattern port_representor port_id is {UP} / eth / end "
                    f"actions raw_encap index 0 / {TO_UP} / end")
         self.expect("port_representor", self.rep, INNER, self.up, encapsulated(vxlan(7), INNER), entropy=True)
+        self.rules("port_representor action", f"transfer pattern {FROM_UP} / eth / end actions port_representor "
+                   f"port_id {REP} / end")  # the application on the representor, which forwards to the uplink
+        self.expect("port_representor action", self.up, INNER, self.up, raw(INNER))
         self.testpmd.say("stop")
 
     def errors(self):
@@ -316,4 +329,4 @@ class Test:
 
 
 if __name__ == "__main__":
-    sys.exit(Test(sys.argv[1]).run())
+    sys.exit(Test(private_plugin(sys.argv[1])).run())

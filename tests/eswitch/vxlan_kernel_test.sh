@@ -7,7 +7,8 @@
 # usage: vxlan_kernel_test.sh LIBRTE_NET_ESWITCH.SO [IPERF_SECONDS]; root; makes and removes its own namespaces.
 set -euo pipefail
 
-driver=$1
+plugins=$("$(dirname "$0")/../private_plugins.sh" "$1")
+driver=$plugins/$(basename "$1")
 seconds=${2:-3}
 id=esw$$
 host=$id-h far=$id-f middle=$id-m
@@ -24,7 +25,7 @@ cleanup() {
     ip netns pids "$ns" 2>/dev/null | xargs -r kill 2>/dev/null || true
     ip netns del "$ns" 2>/dev/null || true
   done
-  rm -rf "$work"
+  rm -rf "$work" "$plugins"
 }
 trap cleanup EXIT
 

@@ -2,6 +2,7 @@
 
 #include "flow_error.hpp"
 #include "port.hpp"
+#include "rss.hpp"
 #include "switch.hpp"
 
 namespace eswitch {
@@ -9,7 +10,7 @@ namespace {
 
 class Compiler {
  public:
-  Compiler(const ActionContext& context, std::vector<rte_flow_action_handle*>& handles, rte_flow_error* error)
+  Compiler(const ActionContext& context, std::vector<HandleUse>& handles, rte_flow_error* error)
       : context_(context), handles_(handles), error_(error), list_(std::make_unique<ActionList>()) {}
 
   bool action(const rte_flow_action& action) {
@@ -57,6 +58,10 @@ class Compiler {
     }
   }
 
+  void reserve(size_t count) {
+    list_->ops.reserve(count);
+    list_->types.reserve(count);
+  }
   std::unique_ptr<ActionList> take() { return std::move(list_); }
 
  private:
@@ -172,7 +177,7 @@ class Compiler {
     if (!context_.sw.knows(handle)) return refuse_conf(action, EINVAL, "unknown indirect action");
     if (handle->port != &context_.port && !context_.attr.transfer)
       return refuse_conf(action, EINVAL, "the indirect action is another port's");
-    handles_.push_back(handle);
+    handles_.emplace_back(*handle);
     if (handle->counter) return count(action, handle->counter);
     if (handle->age) return age(action, handle->age);
     if (!in(Direction::kIngress)) return refuse(action, ENOTSUP, "unsupported action RSS");
@@ -261,7 +266,7 @@ class Compiler {
   }
 
   const ActionContext& context_;
-  std::vector<rte_flow_action_handle*>& handles_;
+  std::vector<HandleUse>& handles_;
   rte_flow_error* error_;
   std::unique_ptr<ActionList> list_;
   bool has_fate_ = false;
@@ -270,41 +275,18 @@ class Compiler {
 }  // namespace
 
 std::unique_ptr<ActionList> compile_actions(const rte_flow_action actions[], const ActionContext& context,
-                                            std::vector<rte_flow_action_handle*>& handles,
-                                            rte_flow_error* error) {
+                                            std::vector<HandleUse>& handles, rte_flow_error* error) {
   if (actions == nullptr) {
     refuse(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION_NUM, nullptr, "NULL action");
     return nullptr;
   }
   Compiler compiler(context, handles, error);
+  size_t count = 0;
+  while (actions[count].type != RTE_FLOW_ACTION_TYPE_END) ++count;
+  compiler.reserve(count);
   for (const rte_flow_action* action = actions; action->type != RTE_FLOW_ACTION_TYPE_END; ++action)
     if (!compiler.action(*action)) return nullptr;
   return compiler.take();
-}
-
-bool compile_rss(const rte_flow_action& action, const Port& port, RssSpec& spec, rte_flow_error* error) {
-  const auto* conf = static_cast<const rte_flow_action_rss*>(action.conf);
-  const auto refuse_conf = [&](int code, const char* message) {
-    refuse(error, code, RTE_FLOW_ERROR_TYPE_ACTION_CONF, conf, message);
-    return false;
-  };
-  if (conf->func != RTE_ETH_HASH_FUNCTION_DEFAULT && conf->func != RTE_ETH_HASH_FUNCTION_TOEPLITZ)
-    return refuse_conf(ENOTSUP, "RSS hash function not supported");
-  if (conf->level > 2) return refuse_conf(ENOTSUP, "tunnel RSS is not supported beyond level 2");
-  if (conf->key_len != 0 && conf->key_len != kRssKeyBytes)
-    return refuse_conf(ENOTSUP, "RSS hash key must have 40 bytes");
-  if ((conf->types & ~kRssTypes) != 0) return refuse_conf(ENOTSUP, "some RSS protocols are not supported");
-  if (conf->queue_num == 0 || conf->queue == nullptr) return refuse_conf(EINVAL, "No queues configured");
-  for (uint32_t i = 0; i < conf->queue_num; ++i)
-    if (conf->queue[i] >= port.data().nb_rx_queues) return refuse_conf(EINVAL, "queue index out of range");
-  spec.types = conf->types != 0 ? conf->types : uint64_t{RTE_ETH_RSS_IP};
-  spec.level = conf->level;
-  if (conf->key_len != 0 && conf->key != nullptr)
-    spec.key.assign(conf->key, conf->key + conf->key_len);
-  else
-    spec.key = default_rss_key();
-  spec.queues.assign(conf->queue, conf->queue + conf->queue_num);
-  return true;
 }
 
 }  // namespace eswitch

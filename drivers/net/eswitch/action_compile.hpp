@@ -14,13 +14,9 @@ struct ActionContext {
   rte_flow_attr attr;
 };
 
-/// Null: refused, `error` tells which action and why. `handles` gets the indirect actions used; their `users`
-/// counts are the caller's to raise when the rule is in. Under the switch's lock.
+/// Null: refused, `error` tells which action and why. `handles` gets the indirect actions used. Under the
+/// switch's lock.
 std::unique_ptr<ActionList> compile_actions(const rte_flow_action actions[], const ActionContext& context,
-                                            std::vector<rte_flow_action_handle*>& handles,
-                                            rte_flow_error* error);
-
-/// What an RSS action asks for. False: refused.
-bool compile_rss(const rte_flow_action& action, const Port& port, RssSpec& spec, rte_flow_error* error);
+                                            std::vector<HandleUse>& handles, rte_flow_error* error);
 
 }  // namespace eswitch

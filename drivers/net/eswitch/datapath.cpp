@@ -52,17 +52,17 @@ void Datapath::drop(Packet& packet, Port& port, PortCounter reason) {
 
 void Datapath::from_wire(uint16_t vport, rte_mbuf* mbuf) {
   Port& port = *switch_.ports[vport];
-  if (!restore_vlan(mbuf)) {
-    port.counter(PortCounter::kDroppedBroken).add(1);
-    rte_pktmbuf_free(mbuf);
-    return;
-  }
   mbuf = make_writable(mbuf, switch_.pool);
   if (mbuf == nullptr) {
     port.counter(PortCounter::kDroppedNoMemory).add(1);
     return;
   }
-  Packet packet(mbuf, switch_.vxlan_ports);
+  if (!restore_vlan(mbuf)) {
+    port.counter(PortCounter::kDroppedBroken).add(1);
+    rte_pktmbuf_free(mbuf);
+    return;
+  }
+  Packet packet(mbuf, switch_.pool, switch_.vxlan_ports);
   if (!switch_.has_transfer()) return nic_receive(port, packet);
   set_origin(packet.metadata(), Origin::kWire, vport);
   switch (run(switch_.transfer, packet)) {
@@ -99,7 +99,7 @@ void Datapath::nic_receive(Port& port, Packet& packet) {
     return drop(packet, port, PortCounter::kDroppedMiss);
   if (port.isolated.load(std::memory_order_relaxed)) return drop(packet, port, PortCounter::kDroppedIsolated);
   // A representor is given what its function sends, whatever the address.
-  if (!port.representor() && !port.accepts(packet.bytes()))
+  if (!port.representor() && !port.accepts(packet.key().level[0].eth))
     return drop(packet, port, PortCounter::kDroppedAddress);
   deliver(port, packet, &port.default_rss(), 0);
 }
@@ -113,9 +113,11 @@ bool Datapath::from_application(Port& port, rte_mbuf* mbuf) {
     rte_pktmbuf_free(mbuf);
     return true;
   }
-  Packet packet(mbuf, switch_.vxlan_ports);
-  if ((mbuf->ol_flags & metadata_flag) != 0)
+  Packet packet(mbuf, switch_.pool, switch_.vxlan_ports);
+  if ((mbuf->ol_flags & metadata_flag) != 0) {
     put_be32(packet.metadata().meta, rte_flow_dynf_metadata_get(mbuf));
+    mbuf->ol_flags &= ~metadata_flag;
+  }
   nic_send(port, packet);
   return true;
 }

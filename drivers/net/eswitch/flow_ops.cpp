@@ -139,13 +139,20 @@ int flow_ops_get(rte_eth_dev*, const rte_flow_ops** table) {
   return 0;
 }
 
-void flush_port(Port& port) {
-  forget_templates(port);
+void flush_rules(Port& port) {
   while (!port.flows.empty()) {
     rte_flow* flow = port.flows.front();
+    if (flow->template_table != nullptr) --flow->template_table->flows;
+    give_objects(port, flow->taken);
     remove_rule(*flow);
     retire_rule(std::unique_ptr<rte_flow>(flow));
   }
+  forget_unplaced(port);
+}
+
+void flush_port(Port& port) {
+  flush_rules(port);
+  forget_templates(port);
   forget_indirect(port);
 }
 

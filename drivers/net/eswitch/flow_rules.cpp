@@ -33,7 +33,7 @@ bool matches_applications(const Match& match) {
 /// The rule's own AGE action, not an indirect one; null: it has none.
 std::shared_ptr<AgeTimer> own_age(const rte_flow& rule) {
   const ActionList* actions = rule.actions.load(std::memory_order_relaxed);
-  for (const rte_flow_action_handle* handle : rule.handles)
+  for (const HandleUse& handle : rule.handles)
     if (handle->age == actions->age) return nullptr;
   return actions->age;
 }
@@ -63,21 +63,32 @@ std::unique_ptr<rte_flow> compile_rule(Port& port, const RuleRequest& request, r
   auto rule = std::make_unique<rte_flow>();
   rule->port = &port;
   rule->attr = request.attr;
+  rule->match = std::make_unique<Match>();
   const PatternContext context{[&sw](uint16_t id) { return sw.vport_of(id); }, port.vport(),
                                request.attr.transfer != 0};
-  if (!compile_pattern(request.items, context, rule->match, error)) return nullptr;
-  if (request.attr.transfer) complete_origin(rule->match, port);
-  if (sw.profile == Profile::kMlx5 && !mlx5_accepts_match(request, rule->match, error)) return nullptr;
+  if (!compile_pattern(request.items, context, *rule->match, error)) return nullptr;
+  if (request.attr.transfer) complete_origin(*rule->match, port);
+  if (sw.profile == Profile::kMlx5 && !mlx5_accepts_match(request, *rule->match, error)) return nullptr;
   auto actions = compile_actions(request.actions, {sw, port, request.attr}, rule->handles, error);
   if (!actions) return nullptr;
   if (actions->age && actions->age->context == nullptr) actions->age->context = rule.get();
   rule->actions.store(actions.release(), std::memory_order_relaxed);
+  rule->from_applications = request.attr.transfer && matches_applications(*rule->match);
+  rule->vxlan_port = rule->match->vxlan_port;
   for (const rte_flow_item* item = request.items; item->type != RTE_FLOW_ITEM_TYPE_END; ++item)
     rule->items.push_back(item->type);
   rule->precedence.rank = sw.profile == Profile::kMlx5
-                              ? mlx5_rank(request.attr.priority, rule->match, request.queued)
+                              ? mlx5_rank(request.attr.priority, *rule->match, request.queued)
                               : request.attr.priority;
   return rule;
+}
+
+Objects own_objects(const rte_flow& rule) {
+  const ActionList* actions = rule.actions.load(std::memory_order_relaxed);
+  Objects own{actions->counter != nullptr, own_age(rule) != nullptr};
+  for (const HandleUse& handle : rule.handles)
+    if (handle->counter == actions->counter) own.counters = 0;
+  return own;
 }
 
 int insert_rule(rte_flow& rule) {
@@ -85,45 +96,39 @@ int insert_rule(rte_flow& rule) {
   if (sw.rule_count >= sw.faults.max_rules()) return ENOSPC;
   ++sw.rule_count;
   rule.precedence.sequence = sw.next_sequence++;
-  for (rte_flow_action_handle* handle : rule.handles) ++handle->users;
-  if (rule.match.vxlan_port) sw.vxlan_ports.add(*rule.match.vxlan_port);
+  if (rule.vxlan_port) sw.vxlan_ports.add(*rule.vxlan_port);
   rule.place = rule.port->flows.insert(rule.port->flows.end(), &rule);
   watch_own_age(rule);
   rule.table = &sw.domain(*rule.port, rule.attr).group(rule.attr.group);
-  rule.table->insert(rule, rule.match);
+  rule.table->insert(rule, *rule.match);
+  rule.match.reset();
   // Release: who sees the number finds the rule.
-  if (rule.attr.transfer && matches_applications(rule.match))
-    sw.application_rules.fetch_add(1, std::memory_order_release);
+  if (rule.from_applications) sw.application_rules.fetch_add(1, std::memory_order_release);
   return 0;
 }
 
 void remove_rule(rte_flow& rule) {
   Switch& sw = rule.port->sw();
-  if (rule.attr.transfer && matches_applications(rule.match))
-    sw.application_rules.fetch_sub(1, std::memory_order_relaxed);
+  if (rule.from_applications) sw.application_rules.fetch_sub(1, std::memory_order_relaxed);
   rule.table->remove(rule);
   rule.table = nullptr;
   rule.port->flows.erase(rule.place);
-  if (rule.match.vxlan_port) sw.vxlan_ports.remove(*rule.match.vxlan_port);
+  if (rule.vxlan_port) sw.vxlan_ports.remove(*rule.vxlan_port);
   unwatch_own_age(rule);
-  for (rte_flow_action_handle* handle : rule.handles) --handle->users;
-  rule.handles.clear();
   --sw.rule_count;
 }
 
 void retire_rule(std::unique_ptr<rte_flow> rule) {
   Rcu& rcu = rule->port->sw().rcu;
+  rule->handles.clear();  // the application may destroy them now
   rcu.retire(std::move(rule));
   rcu.reclaim();
 }
 
 #if ESWITCH_HAS_ACTIONS_UPDATE
-void replace_actions(rte_flow& rule, std::unique_ptr<ActionList> actions,
-                     std::vector<rte_flow_action_handle*> handles) {
+void replace_actions(rte_flow& rule, std::unique_ptr<ActionList> actions, std::vector<HandleUse> handles) {
   Switch& sw = rule.port->sw();
   unwatch_own_age(rule);
-  for (rte_flow_action_handle* handle : handles) ++handle->users;
-  for (rte_flow_action_handle* handle : rule.handles) --handle->users;
   rule.handles = std::move(handles);
   const ActionList* old = rule.actions.exchange(actions.release(), std::memory_order_acq_rel);
   watch_own_age(rule);

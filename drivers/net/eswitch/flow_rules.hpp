@@ -20,6 +20,9 @@ struct RuleRequest {
 /// Checks and compiles; the result is in no table yet. Null: refused, `error` tells.
 std::unique_ptr<rte_flow> compile_rule(Port& port, const RuleRequest& request, rte_flow_error* error);
 
+/// The counter and age timer that the rule has for itself: not those of indirect actions.
+Objects own_objects(const rte_flow& rule);
+
 /// Puts a compiled rule in its table, where packets meet it from now on. 0, or a positive errno: the switch
 /// is full.
 int insert_rule(rte_flow& rule);
@@ -30,8 +33,7 @@ void remove_rule(rte_flow& rule);
 void retire_rule(std::unique_ptr<rte_flow> rule);
 #if ESWITCH_HAS_ACTIONS_UPDATE
 /// Swaps the actions of a rule that is in a table, for all packets at once.
-void replace_actions(rte_flow& rule, std::unique_ptr<ActionList> actions,
-                     std::vector<rte_flow_action_handle*> handles);
+void replace_actions(rte_flow& rule, std::unique_ptr<ActionList> actions, std::vector<HandleUse> handles);
 #endif
 
 /// Answers a query for COUNT or AGE. False: refused.

@@ -6,7 +6,9 @@
 #include "flow_rules.hpp"
 #include "mlx5_profile.hpp"
 #include "port.hpp"
+#include "rss.hpp"
 #include "switch.hpp"
+#include "templates.hpp"
 
 namespace eswitch {
 namespace {
@@ -62,6 +64,12 @@ rte_flow_action_handle* make_indirect(Port& port, const rte_flow_indir_action_co
   handle->port = &port;
   handle->transfer = conf.transfer != 0;
   if (!fill(port, *handle, action, error)) return nullptr;
+  const Objects made{handle->counter != nullptr, handle->age != nullptr};
+  if (!take_objects(port, made)) {
+    refuse(error, ENOSPC, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "no counter or aging object is left");
+    return nullptr;
+  }
+  if (port.flow_queues) handle->taken = made;
   if (handle->age) watch_age(sw, port, handle->age);
   sw.handles.insert(handle.get());
   return handle.release();
@@ -73,6 +81,7 @@ int destroy_indirect(Port& port, rte_flow_action_handle* handle, rte_flow_error*
   if (handle->users > 0)
     return refuse(error, EBUSY, RTE_FLOW_ERROR_TYPE_ACTION, handle, "rules still use the indirect action");
   if (handle->age) forget_age(sw, handle->age);
+  give_objects(port, handle->taken);
   sw.handles.erase(handle);
   delete handle;
   return 0;

@@ -66,6 +66,12 @@ inline uint32_t key_word(const Key& key, unsigned index) {
   return word;
 }
 
+/// Whether the level is a piece of a larger datagram, the first one too: only that one has the ports.
+inline bool is_fragment(const LevelKey& level) {
+  if ((level.layers & kLayerIpv4) != 0) return ((level.l3[6] & 0x3f) | level.l3[7]) != 0;
+  return (level.layers & kLayerFragExt) != 0;
+}
+
 inline void put_be32(uint8_t* to, uint32_t value) {
   to[0] = static_cast<uint8_t>(value >> 24);
   to[1] = static_cast<uint8_t>(value >> 16);

@@ -101,14 +101,25 @@ bool refuse_modify(rte_flow_error* error, const rte_flow_action& action, int cod
   return refuse_action(error, code, &action, message);
 }
 
-bool compile_operand(const rte_flow_action& action, const rte_flow_action_modify_data& data, unsigned width,
+/// A member of its own since 23.11; applications may still use `level`.
+template <typename Data>
+unsigned tag_index(const Data& data) {
+  if constexpr (requires { data.tag_index; })
+    if (data.tag_index != 0) return data.tag_index;
+  return data.level;
+}
+
+/// `Data` is rte_flow_action_modify_data, or from 24.03 on rte_flow_field_data.
+template <typename Data>
+bool compile_operand(const rte_flow_action& action, const Data& data, unsigned width,
                      ModifyField::Operand& operand, rte_flow_error* error) {
   const FieldPlace* place = find_field(data.field);
   if (place == nullptr) return refuse_modify(error, action, ENOTSUP, "unsupported field to modify");
   operand.place = *place;
   if (place->base == Base::kTag) {
-    if (data.level >= kTagCount) return refuse_modify(error, action, EINVAL, "invalid tag index");
-    operand.index = static_cast<uint8_t>(data.level);
+    const unsigned index = tag_index(data);
+    if (index >= kTagCount) return refuse_modify(error, action, EINVAL, "invalid tag index");
+    operand.index = static_cast<uint8_t>(index);
   } else if (data.level > 2) {
     return refuse_modify(error, action, ENOTSUP,
                          "inner header fields beyond the second level are not supported");

@@ -52,11 +52,10 @@ uint32_t packet_type(const Key& key) {
 }
 
 uint64_t l4_flag(const rte_mbuf* mbuf, const Packet& packet, const LevelLayout& outer, const Key& key) {
+  const LevelKey& level = key.level[0];
   const uint8_t* ip = packet.bytes() + outer.l3;
-  const bool ipv4 = (key.level[0].layers & kLayerIpv4) != 0;
-  if (outer.l4 == kNoOffset || (key.level[0].layers & (kLayerUdp | kLayerTcp | kLayerFragExt)) == 0 ||
-      (key.level[0].layers & kLayerFragExt) != 0 || (ipv4 && (get_be16(ip + 6) & 0x2000) != 0))
-    return 0;
+  const bool ipv4 = (level.layers & kLayerIpv4) != 0;
+  if ((level.layers & (kLayerUdp | kLayerTcp)) == 0 || is_fragment(level)) return 0;
   if (outer.l4_proto == IPPROTO_UDP && get_be16(packet.bytes() + outer.l4 + 6) == 0)
     return RTE_MBUF_F_RX_L4_CKSUM_GOOD;
   const int wrong =
@@ -72,7 +71,7 @@ bool do_tx_offloads(rte_mbuf*& mbuf) {
   if ((mbuf->ol_flags & (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK)) != 0 && !tx_checksums(mbuf))
     return false;
   if ((mbuf->ol_flags & RTE_MBUF_F_TX_VLAN) != 0 && rte_vlan_insert(&mbuf) != 0) return false;
-  mbuf->ol_flags &= ~kTxWork;
+  mbuf->ol_flags &= ~RTE_MBUF_F_TX_OFFLOAD_MASK;
   return true;
 }
 

@@ -3,12 +3,16 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace eswitch {
 namespace {
 
 /// Bytes at the front that a rule may need to see or change: two levels of headers with options.
 constexpr uint16_t kHeaderBytes = 256;
+
+/// What an offload may put in.
+constexpr uint16_t kVlanBytes = 4;
 
 /// The sum, folded to 16 bits, of bytes that start `phase` bytes into checksummed data.
 uint32_t partial_sum(const uint8_t* bytes, uint16_t count, unsigned phase) {
@@ -45,6 +49,11 @@ bool Packet::strip(uint16_t count, bool then_starts_with_ip) {
 uint8_t* Packet::prepend(uint16_t count) {
   starts_with_ip_ = false;
   changed();
+  if (rte_pktmbuf_headroom(mbuf_) < count) {
+    rte_mbuf* roomier = rte_pktmbuf_copy(mbuf_, pool_, 0, UINT32_MAX);
+    if (roomier == nullptr) return nullptr;
+    rte_pktmbuf_free(std::exchange(mbuf_, roomier));
+  }
   return reinterpret_cast<uint8_t*>(rte_pktmbuf_prepend(mbuf_, count));
 }
 
@@ -84,14 +93,14 @@ uint32_t flow_hash(const Key& key) {
   } else {
     add(level.eth, 14);
   }
-  if ((level.layers & (kLayerUdp | kLayerTcp)) != 0) add(level.l4, 4);
+  if ((level.layers & (kLayerUdp | kLayerTcp)) != 0 && !is_fragment(level)) add(level.l4, 4);
   return static_cast<uint32_t>(hash ^ (hash >> 32));
 }
 
 rte_mbuf* make_writable(rte_mbuf* mbuf, rte_mempool* pool) {
   const bool shared = !RTE_MBUF_DIRECT(mbuf) || rte_mbuf_refcnt_read(mbuf) > 1;
   const uint32_t wanted = std::min<uint32_t>(kHeaderBytes, rte_pktmbuf_pkt_len(mbuf));
-  const bool room = rte_pktmbuf_headroom(mbuf) >= RTE_PKTMBUF_HEADROOM / 2;
+  const bool room = rte_pktmbuf_headroom(mbuf) >= kVlanBytes;  // more is made when a rule needs it
   if (!shared && room && rte_pktmbuf_data_len(mbuf) >= wanted) return mbuf;
   rte_mbuf* copy = rte_pktmbuf_copy(mbuf, pool, 0, UINT32_MAX);
   rte_pktmbuf_free(mbuf);

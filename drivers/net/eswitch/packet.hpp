@@ -26,8 +26,10 @@ struct Fate {
 
 class Packet {
  public:
-  /// Takes over `mbuf`, whose headers lie in its first segment and may be written.
-  Packet(rte_mbuf* mbuf, const VxlanPorts& ports) : mbuf_(mbuf), ports_(ports) {}
+  /// Takes over `mbuf`, whose headers lie in its first segment and may be written; `pool` is where it moves
+  /// to when it needs more room.
+  Packet(rte_mbuf* mbuf, rte_mempool* pool, const VxlanPorts& ports)
+      : mbuf_(mbuf), pool_(pool), ports_(ports) {}
 
   rte_mbuf* mbuf() const { return mbuf_; }
   uint32_t length() const { return rte_pktmbuf_pkt_len(mbuf_); }
@@ -48,7 +50,8 @@ class Packet {
 
   /// Takes `count` bytes off the front. False: the packet has not that many in its first segment.
   bool strip(uint16_t count, bool then_starts_with_ip);
-  /// Puts `count` bytes, to be written by the caller, in front; null: there is no room.
+  /// Puts `count` bytes, to be written by the caller, in front; null: there is no room or memory.
+  /// Pointers to the bytes as they were are void.
   uint8_t* prepend(uint16_t count);
   /// Overwrites `count` bytes at `at` and corrects the IPv4, TCP and UDP checksums of `level` by the
   /// difference, so that what was wrong before stays wrong.
@@ -68,6 +71,7 @@ class Packet {
   }
 
   rte_mbuf* mbuf_;
+  rte_mempool* const pool_;
   const VxlanPorts& ports_;
   Key key_{};
   Layout layout_;

@@ -279,14 +279,6 @@ class Compiler {
 
 }  // namespace
 
-bool RangeCheck::holds(const Key& key) const {
-  const auto* at = reinterpret_cast<const uint8_t*>(&key) + offset;
-  std::array<uint8_t, 16> field{};
-  for (unsigned i = 0; i < width; ++i) field[i] = at[i] & mask[i];
-  return std::memcmp(field.data(), low.data(), width) >= 0 &&
-         std::memcmp(field.data(), high.data(), width) <= 0;
-}
-
 bool compile_pattern(const rte_flow_item items[], const PatternContext& context, Match& match,
                      rte_flow_error* error) {
   match = Match{};

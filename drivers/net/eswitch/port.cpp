@@ -18,16 +18,28 @@ constexpr uint64_t kTxOffloads = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFL
                                  RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 constexpr uint16_t kMinDescriptors = 16, kMaxDescriptors = 8192, kDefaultDescriptors = 512, kBurstSize = 32;
 
+int mtu_set(rte_eth_dev* dev, uint16_t mtu) {
+  const int result = rte_eth_dev_set_mtu(port_of(dev).sw().wires[port_of(dev).vport()]->ethdev(), mtu);
+  return result == -ENOTSUP ? 0 : result;  // a wire that has no MTU takes any
+}
+
+/// ethdev takes a configuration without an MTU for one of 1500; then the wire's stays.
+int configure_mtu(rte_eth_dev* dev) {
+  const uint32_t wanted = dev->data->dev_conf.rxmode.mtu;
+  if (wanted != RTE_ETHER_MTU) return mtu_set(dev, static_cast<uint16_t>(wanted));
+  return rte_eth_dev_get_mtu(port_of(dev).sw().wires[port_of(dev).vport()]->ethdev(), &dev->data->mtu);
+}
+
 int configure(rte_eth_dev* dev) {
   Port& port = port_of(dev);
   const rte_eth_conf& conf = dev->data->dev_conf;
-  port.base = {};  // queues made anew count anew
   port.rss.key = default_rss_key();
   port.rss.types = 0;
   if ((conf.rxmode.mq_mode & RTE_ETH_MQ_RX_RSS_FLAG) != 0) {
     rte_eth_rss_conf rss = conf.rx_adv_conf.rss_conf;
     if (const int result = rss_hash_update(dev, &rss); result != 0) return result;
   }
+  if (const int result = configure_mtu(dev); result != 0) return result;
   const uint16_t queues = std::max<uint16_t>(dev->data->nb_rx_queues, 1);
   port.rss.queues.resize(Port::kRetaSize);
   for (uint16_t i = 0; i < Port::kRetaSize; ++i) port.rss.queues[i] = static_cast<uint16_t>(i % queues);
@@ -35,16 +47,23 @@ int configure(rte_eth_dev* dev) {
   return 0;
 }
 
+void set_queue_states(rte_eth_dev_data& data, uint8_t state) {
+  std::fill_n(data.rx_queue_state, data.nb_rx_queues, state);
+  std::fill_n(data.tx_queue_state, data.nb_tx_queues, state);
+}
+
 int start(rte_eth_dev* dev) {
   port_of(dev).start();
+  set_queue_states(*dev->data, RTE_ETH_QUEUE_STATE_STARTED);
   return 0;
 }
 
 int stop(rte_eth_dev* dev) {
   Port& port = port_of(dev);
   port.stop();
+  set_queue_states(*dev->data, RTE_ETH_QUEUE_STATE_STOPPED);
   const std::lock_guard guard(port.sw().lock);
-  if (port.sw().profile == Profile::kMlx5) flush_port(port);  // as net_mlx5 does
+  if (port.sw().profile == Profile::kMlx5) flush_rules(port);  // as net_mlx5 does
   return 0;
 }
 
@@ -96,11 +115,6 @@ void mac_remove(rte_eth_dev* dev, uint32_t index) {
   port_of(dev).macs[index].store(0, std::memory_order_relaxed);
 }
 
-int mtu_set(rte_eth_dev* dev, uint16_t mtu) {
-  const int result = rte_eth_dev_set_mtu(port_of(dev).sw().wires[port_of(dev).vport()]->ethdev(), mtu);
-  return result == -ENOTSUP ? 0 : result;  // a wire that has no MTU takes any
-}
-
 int info_get(rte_eth_dev* dev, rte_eth_dev_info* info) {
   const Port& port = port_of(dev);
   info->max_rx_queues = info->max_tx_queues = Port::kMaxQueues;
@@ -118,6 +132,7 @@ int info_get(rte_eth_dev* dev, rte_eth_dev_info* info) {
   info->tx_desc_lim = {.nb_max = kMaxDescriptors, .nb_min = kMinDescriptors, .nb_align = 1};
   info->default_rxportconf = {.burst_size = kBurstSize, .ring_size = kDefaultDescriptors, .nb_queues = 1};
   info->default_txportconf = {.burst_size = kBurstSize, .ring_size = kDefaultDescriptors, .nb_queues = 1};
+  info->dev_capa |= RTE_ETH_DEV_CAPA_FLOW_SHARED_OBJECT_KEEP;
   if (port.sw().profile != Profile::kMlx5) info->dev_capa |= RTE_ETH_DEV_CAPA_FLOW_RULE_KEEP;
   if (port.sw().has_transfer()) {
     info->switch_info.name = port.sw().name.c_str();
@@ -146,7 +161,9 @@ int representor_info_get(rte_eth_dev* dev, rte_eth_representor_info* info) {
   return 1;
 }
 
-const uint32_t* packet_types_get(rte_eth_dev*) {
+/// From 24.03 on ethdev asks for their number too.
+template <typename... Count>
+const uint32_t* packet_types_get(rte_eth_dev*, Count... count) {
   static const uint32_t types[] = {RTE_PTYPE_L2_ETHER,
                                    RTE_PTYPE_L2_ETHER_VLAN,
                                    RTE_PTYPE_L3_IPV4_EXT_UNKNOWN,
@@ -155,27 +172,8 @@ const uint32_t* packet_types_get(rte_eth_dev*) {
                                    RTE_PTYPE_L4_TCP,
                                    RTE_PTYPE_L4_ICMP,
                                    RTE_PTYPE_UNKNOWN};
+  ((*count = std::size(types) - 1), ...);
   return types;
-}
-
-int rx_queue_setup(rte_eth_dev* dev, uint16_t index, uint16_t count, unsigned, const rte_eth_rxconf* conf,
-                   rte_mempool* pool) {
-  auto* queue = new RxQueue(pool, count);
-  queue->scatter = ((dev->data->dev_conf.rxmode.offloads | conf->offloads) & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
-  dev->data->rx_queues[index] = queue;
-  return 0;
-}
-
-int tx_queue_setup(rte_eth_dev* dev, uint16_t index, uint16_t count, unsigned, const rte_eth_txconf*) {
-  dev->data->tx_queues[index] = new TxQueue(port_of(dev), count);
-  return 0;
-}
-
-void rx_queue_release(rte_eth_dev* dev, uint16_t index) {
-  delete static_cast<RxQueue*>(std::exchange(dev->data->rx_queues[index], nullptr));
-}
-void tx_queue_release(rte_eth_dev* dev, uint16_t index) {
-  delete static_cast<TxQueue*>(std::exchange(dev->data->tx_queues[index], nullptr));
 }
 
 int udp_tunnel_port(rte_eth_dev* dev, const rte_eth_udp_tunnel* tunnel, bool add) {
@@ -260,10 +258,7 @@ const eth_dev_ops port_ops = [] {
   ops.dev_infos_get = info_get;
   ops.representor_info_get = representor_info_get;
   ops.dev_supported_ptypes_get = packet_types_get;
-  ops.rx_queue_setup = rx_queue_setup;
-  ops.tx_queue_setup = tx_queue_setup;
-  ops.rx_queue_release = rx_queue_release;
-  ops.tx_queue_release = tx_queue_release;
+  set_queue_setup_ops(ops);
   ops.udp_tunnel_port_add = [](rte_eth_dev* dev, rte_eth_udp_tunnel* tunnel) {
     return udp_tunnel_port(dev, tunnel, true);
   };

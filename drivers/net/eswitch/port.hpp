@@ -80,7 +80,7 @@ class Port {
   bool closed = false;
   rte_ether_addr mac_table[kMaxMacs]{};           // what data().mac_addrs points at
   std::array<uint64_t, kMaxXstats> stat_bases{};  // what a reset of the extended statistics subtracts
-  rte_eth_stats base{};                           // and of the basic ones
+  rte_eth_stats base{};  // and of the basic ones, less what queues that are gone had counted
 
  private:
   Switch& sw_;
@@ -99,9 +99,15 @@ extern const eth_dev_ops port_ops;
 inline uint64_t mac_number(const uint8_t* mac) { return uint64_t{get_be16(mac)} << 32 | get_be32(mac + 2); }
 inline Port& port_of(const rte_eth_dev* dev) { return *static_cast<Port*>(dev->data->dev_private); }
 
+// port_queues.cpp
+void set_queue_setup_ops(eth_dev_ops& ops);
+
 // port_stats.cpp
 int stats_get(rte_eth_dev* dev, rte_eth_stats* stats);
 int stats_reset(rte_eth_dev* dev);
+/// What a queue has counted stays in the port's statistics when it goes.
+void keep_stats(Port& port, uint16_t index, const RxQueue& queue);
+void keep_stats(Port& port, uint16_t index, const TxQueue& queue);
 int xstats_get(rte_eth_dev* dev, rte_eth_xstat* stats, unsigned count);
 int xstats_get_names(rte_eth_dev* dev, rte_eth_xstat_name* names, unsigned count);
 int xstats_reset(rte_eth_dev* dev);
@@ -114,7 +120,8 @@ int reta_query(rte_eth_dev* dev, rte_eth_rss_reta_entry64* reta, uint16_t size);
 
 // flow_ops.cpp
 int flow_ops_get(rte_eth_dev* dev, const rte_flow_ops** ops);
-/// Removes every rule, indirect action and template of the port. Under the switch's lock.
+/// Removes every rule of the port, or also its indirect actions and templates. Under the switch's lock.
+void flush_rules(Port& port);
 void flush_port(Port& port);
 
 }  // namespace eswitch

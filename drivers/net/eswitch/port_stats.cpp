@@ -80,6 +80,29 @@ int stats_reset(rte_eth_dev* dev) {
   return 0;
 }
 
+void keep_stats(Port& port, uint16_t index, const RxQueue& queue) {
+  // Below 0 the base wraps, and comes right when it is subtracted.
+  rte_eth_stats& base = port.base;
+  base.ipackets -= queue.packets.get();
+  base.ibytes -= queue.bytes.get();
+  base.imissed -= queue.missed.get();
+  base.rx_nombuf -= queue.no_mbuf.get();
+  base.ierrors -= queue.too_long.get();
+  if (index >= RTE_ETHDEV_QUEUE_STAT_CNTRS) return;
+  base.q_ipackets[index] -= queue.packets.get();
+  base.q_ibytes[index] -= queue.bytes.get();
+}
+
+void keep_stats(Port& port, uint16_t index, const TxQueue& queue) {
+  rte_eth_stats& base = port.base;
+  base.opackets -= queue.packets.get();
+  base.obytes -= queue.bytes.get();
+  base.oerrors -= queue.errors.get();
+  if (index >= RTE_ETHDEV_QUEUE_STAT_CNTRS) return;
+  base.q_opackets[index] -= queue.packets.get();
+  base.q_obytes[index] -= queue.bytes.get();
+}
+
 int xstats_get_names(rte_eth_dev*, rte_eth_xstat_name* names, unsigned count) {
   if (names == nullptr || count < kXstatCount) return kXstatCount;
   for (unsigned i = 0; i < kXstatCount; ++i)

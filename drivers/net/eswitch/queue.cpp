@@ -64,6 +64,9 @@ int rx_descriptor_status(void* queue, uint16_t offset) {
 int tx_descriptor_status(void* queue, uint16_t offset) {
   auto& ring = static_cast<TxQueue*>(queue)->ring;
   if (offset >= ring.capacity()) return -EINVAL;
+  if (static_cast<TxQueue*>(queue)->port.sw().profile ==
+      Profile::kMlx5)  // counts from the oldest one in work
+    return offset < ring.used() ? RTE_ETH_TX_DESC_FULL : RTE_ETH_TX_DESC_DONE;
   // Offset 0 is where the next packet goes, so the descriptors still in work are the last `used` before it:
   // those that come up again only after capacity - used others.
   return offset >= ring.capacity() - ring.used() ? RTE_ETH_TX_DESC_FULL : RTE_ETH_TX_DESC_DONE;

@@ -75,7 +75,12 @@ rte_flow* async_create(rte_eth_dev* dev, uint32_t id, const rte_flow_op_attr* at
   auto made =
       compile_rule(port, {table->attr.flow_attr, merged.items.data(), merged.actions.data(), true}, error);
   if (!made) return nullptr;
+  if (!take_objects(port, own_objects(*made))) {
+    refuse(error, ENOSPC, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "no counter or aging object is left");
+    return nullptr;
+  }
   rte_flow* rule = made.release();
+  rule->taken = own_objects(*rule);
   rule->template_table = table;
   ++table->flows;
   port.flow_queues->unplaced.insert(rule);
@@ -100,6 +105,7 @@ int async_destroy(rte_eth_dev* dev, uint32_t id, const rte_flow_op_attr* attr, r
     return refuse(error, code, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "hardware refuses the operation");
   const auto take_out = [&port, rule] {
     --rule->template_table->flows;
+    give_objects(port, rule->taken);
     if (rule->table != nullptr) remove_rule(*rule);
     port.flow_queues->unplaced.erase(rule);
     retire_rule(std::unique_ptr<rte_flow>(rule));
@@ -194,16 +200,20 @@ int async_actions_update(rte_eth_dev* dev, uint32_t id, const rte_flow_op_attr* 
   if (rule->template_table == nullptr || action_index >= rule->template_table->actions.size())
     return refuse(error, EINVAL, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "no such template in the table");
   MergedRule merged;
-  std::vector<rte_flow_action_handle*> handles;
+  std::vector<HandleUse> handles;
   if (!merge_actions(*rule->template_table->actions[action_index], actions, merged, error)) return -rte_errno;
   auto list = compile_actions(merged.actions.data(), {port.sw(), port, rule->attr}, handles, error);
   if (!list) return -rte_errno;
-  const auto shared = std::make_shared<std::unique_ptr<ActionList>>(std::move(list));
+  struct Update {
+    std::unique_ptr<ActionList> list;
+    std::vector<HandleUse> handles;
+  };
+  const auto update = std::make_shared<Update>(Update{std::move(list), std::move(handles)});
   enqueue(
       port, *queue, attr,
-      [rule, shared, handles] {
+      [rule, update] {
         if (rule->table == nullptr) return false;
-        replace_actions(*rule, std::move(*shared), handles);
+        replace_actions(*rule, std::move(update->list), std::move(update->handles));
         return true;
       },
       user_data);

@@ -35,10 +35,15 @@ int configure(rte_eth_dev* dev, const rte_flow_port_attr* attr, uint16_t count,
   const std::lock_guard guard(port.sw().lock);
   if (count == 0 || count > kMaxFlowQueues)
     return refuse(error, EINVAL, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "too few or too many flow queues");
-  if (port.flow_queues && (!port.flow_queues->tables.empty() || !port.flow_queues->patterns.empty()))
+  if (port.flow_queues && (!port.flow_queues->tables.empty() || !port.flow_queues->patterns.empty() ||
+                           !port.flow_queues->actions.empty()))
     return refuse(error, EBUSY, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "templates are in use");
+  if (attr->nb_counters > kMaxObjects || attr->nb_aging_objects > kMaxObjects)
+    return refuse(error, EINVAL, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr,
+                  "too many counters or aging objects");
   auto made = std::make_unique<FlowQueues>();
   made->attr = *attr;
+  if (port.flow_queues) made->objects = port.flow_queues->objects;  // of indirect actions
   made->queues.resize(count);
   for (uint16_t i = 0; i < count; ++i) {
     if (queues[i]->size == 0 || queues[i]->size > kMaxQueueSize)
@@ -155,16 +160,43 @@ int table_destroy(rte_eth_dev* dev, rte_flow_template_table* table, rte_flow_err
 
 }  // namespace
 
+bool take_objects(const Port& port, const Objects& wanted) {
+  if (!port.flow_queues) return true;
+  const rte_flow_port_attr& attr = port.flow_queues->attr;
+  Objects& used = port.flow_queues->objects;
+  const auto fits = [&port](uint32_t configured, uint32_t sum, uint32_t more) {
+    const bool unlimited = configured == 0 && port.sw().profile != Profile::kMlx5;
+    return more == 0 || unlimited || sum + more <= configured;
+  };
+  if (!fits(attr.nb_counters, used.counters, wanted.counters) ||
+      !fits(attr.nb_aging_objects, used.ages, wanted.ages))
+    return false;
+  used.counters += wanted.counters;
+  used.ages += wanted.ages;
+  return true;
+}
+
+void give_objects(const Port& port, const Objects& taken) {
+  if (!port.flow_queues) return;
+  port.flow_queues->objects.counters -= taken.counters;
+  port.flow_queues->objects.ages -= taken.ages;
+}
+
+void forget_unplaced(Port& port) {
+  if (!port.flow_queues) return;
+  for (FlowQueue& queue : port.flow_queues->queues) queue.postponed.clear();  // they are about these rules
+  for (rte_flow* flow : port.flow_queues->unplaced) {
+    --flow->template_table->flows;
+    give_objects(port, flow->taken);
+    delete flow;
+  }
+  port.flow_queues->unplaced.clear();
+}
+
 void forget_templates(Port& port) {
   if (!port.flow_queues) return;
-  for (auto at = port.flows.begin(); at != port.flows.end();) {
-    rte_flow* flow = *at++;
-    if (flow->template_table == nullptr) continue;
-    remove_rule(*flow);
-    retire_rule(std::unique_ptr<rte_flow>(flow));
-  }
+  forget_unplaced(port);
   FlowQueues& queues = *port.flow_queues;
-  for (rte_flow* flow : queues.unplaced) delete flow;
   for (rte_flow_template_table* table : queues.tables) delete table;
   for (rte_flow_pattern_template* tmpl : queues.patterns) delete tmpl;
   for (rte_flow_actions_template* tmpl : queues.actions) delete tmpl;

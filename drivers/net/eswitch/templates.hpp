@@ -53,6 +53,7 @@ struct FlowQueue {
 /// What rte_flow_configure made of a port.
 struct FlowQueues {
   rte_flow_port_attr attr{};
+  Objects objects;  // in use, of those that attr asks for
   std::vector<FlowQueue> queues;
   std::unordered_set<rte_flow_pattern_template*> patterns;
   std::unordered_set<rte_flow_actions_template*> actions;
@@ -61,7 +62,13 @@ struct FlowQueues {
 };
 
 void set_template_ops(rte_flow_ops& ops);
-/// Frees a port's queues, templates, tables and their rules.
+/// Takes objects of those that the port was configured for. False: there are not that many left. A port
+/// without flow queues has as many as it likes, and so has one that was configured for none, but on net_mlx5.
+bool take_objects(const Port& port, const Objects& wanted);
+void give_objects(const Port& port, const Objects& taken);
+/// Frees the rules that are in no table. Those in one are gone already.
+void forget_unplaced(Port& port);
+/// Frees a port's queues, templates and tables, whose rules are gone.
 void forget_templates(Port& port);
 
 // template_rules.cpp: a rule of a table from values.

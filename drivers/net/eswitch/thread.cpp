@@ -129,7 +129,8 @@ Switch::~Switch() {
   for (const auto& port : ports) flush_port(*port);
   for (rte_flow_action_handle* handle : handles) delete handle;
   wires.clear();
-  rte_mempool_free(pool);
+  if (pool != nullptr && rte_mempool_full(pool))
+    rte_mempool_free(pool);  // else others still hold packets of it
   if (domain_id != RTE_ETH_DEV_SWITCH_DOMAIN_ID_INVALID) rte_eth_switch_domain_free(domain_id);
 }
 

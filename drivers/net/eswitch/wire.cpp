@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compat.hpp"
 #include "log.hpp"
 
 namespace eswitch {
@@ -63,6 +64,7 @@ Wire::~Wire() {
   if (gone_.load(std::memory_order_acquire)) return;
   rte_eth_dev_callback_unregister(ethdev_, RTE_ETH_EVENT_DESTROY, on_destroy, this);
   if (started_) rte_eth_dev_stop(ethdev_);
+  rte_eth_dev_internal_reset(&rte_eth_devices[ethdev_]);  // its queues let go of our packets
   rte_eth_dev_owner_unset(ethdev_, owner_);
 }
 
