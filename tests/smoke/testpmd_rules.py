@@ -41,7 +41,10 @@ def check(lines_program, driver, kind, wires):
             headers[len(commands)] = header
             commands.append("show raw_encap 0")
     failures = 0
-    for number, (command, out) in enumerate(zip(commands, converse(driver, wires, commands))):
+    answers = converse(driver, wires, commands)
+    if len(answers) != len(commands):
+        sys.exit(f"{kind}: {len(commands)} commands, {len(answers)} answers:\n{answers[-1]}")
+    for number, (command, out) in enumerate(zip(commands, answers)):
         if number in headers:
             good = hex_dump(out) == headers[number]
         elif command.startswith("set "):

@@ -87,8 +87,8 @@ std::vector<Bytes> Rig::through(unsigned in, const Bytes& frame, unsigned out) {
 std::vector<Bytes> Rig::sent(const Bytes& frame, uint32_t meta) {
   static const int registered = rte_flow_dynf_metadata_register();
   EXPECT_EQ(registered, 0);
-  static rte_mempool* pool = rte_pktmbuf_pool_create("sent", 63, 0, 0, 2048, SOCKET_ID_ANY);
-  rte_mbuf* mbuf = rte_pktmbuf_alloc(pool);
+  if (!pool) pool.reset(rte_pktmbuf_pool_create("sent", 63, 0, 0, 2048, SOCKET_ID_ANY));
+  rte_mbuf* mbuf = rte_pktmbuf_alloc(pool.get());
   std::memcpy(rte_pktmbuf_append(mbuf, static_cast<uint16_t>(frame.size())), frame.data(), frame.size());
   if (meta != 0) {
     mbuf->ol_flags |= RTE_MBUF_DYNFLAG_TX_METADATA;

@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 #include <rte_ethdev.h>
+#include <rte_mempool.h>
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
+#include "base/c_handle.hpp"
 #include "harness.hpp"
 #include "offload/rule_queue.hpp"
 #include "offload/shapes.hpp"
@@ -58,6 +60,7 @@ class Rig {
   // Lets a frame arrive on a wire; what left on another.
   std::vector<Bytes> through(unsigned in, const Bytes& frame, unsigned out);
 
+  CHandle<rte_mempool, rte_mempool_free> pool;  // of sent(); goes after the switch
   TestSwitch wires;
   std::unique_ptr<RuleQueue> queue;
 
