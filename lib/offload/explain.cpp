@@ -23,6 +23,7 @@ Result<std::vector<std::string>> Engine::explain(const std::string& name) const 
   lines.push_back("layout: " + (target == nullptr ? "none: its port takes no rules" : describe(*target)));
   if (node.has_encap) explain_slot(node, lines);
   for (const Entry& entry : node.entries) {
+    if (target == nullptr) break;
     const Installed& rule = entry.in;
     if (rule.handle == nullptr)
       lines.push_back(fmt::format("rule {}: not in the NIC", entry.variant));
