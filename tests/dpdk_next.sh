@@ -19,5 +19,5 @@ grep -q 'RTE_VER_YEAR 24' "$work"/root/usr/include/*/dpdk/rte_build_config.h
 
 includes="-isystem $work/root/usr/include/dpdk -isystem $(echo "$work"/root/usr/include/*/dpdk)"
 find lib app -name '*.cpp' | xargs -P "$(nproc)" -I{} sh -c "g++ -std=c++20 -Wall -Wextra -Wpedantic -Werror \
-  -Wno-missing-field-initializers -fsyntax-only -D_GNU_SOURCE -DCULVERT_VERSION='\"next\"' -Ilib -Iapp -Iapp/culvert \
+  -Wno-missing-field-initializers -fsyntax-only -D_GNU_SOURCE -DALLOW_EXPERIMENTAL_API -DCULVERT_VERSION='\"next\"' -Ilib -Iapp -Iapp/culvert \
   -Iapp/bench $includes -include rte_config.h -march=corei7 $(pkg-config --cflags-only-I libnl-3.0) {}"
