@@ -2,6 +2,8 @@
 
 #include <sys/eventfd.h>
 
+#include <utility>
+
 #include "base/log.hpp"
 
 namespace culvert::control {
@@ -86,6 +88,7 @@ Status Hardware::set_encap(const resolver::Adjacency& adjacency, dataplane::Unre
   said.tunnel = adjacency.tunnel;
   said.rule = adjacency.rule;
   said.terminated = adjacency.local_present;
+  const bool was_marked = std::exchange(said.mark, 0) != 0;
   // The packet path first: from now on no worker writes the old header.
   const Status set = dataplane_.set_encap(adjacency.id, said.tunnel, said.rule ? &*said.rule : nullptr, why);
   offload_->set_encap({.id = adjacency.id,
@@ -95,12 +98,14 @@ Status Hardware::set_encap(const resolver::Adjacency& adjacency, dataplane::Unre
                        .reason = adjacency.reason_text,
                        .terminated = said.terminated,
                        .since = since});
+  if (was_marked) fences_.push_back({dataplane_.fence(), adjacency.id, said.generation});
   return set;
 }
 
 void Hardware::remove_encap(resolver::EncapId id) {
   dataplane_.remove_encap(id);
   offload_->remove_encap(id);
+  if (said_[id].mark != 0) fences_.push_back({dataplane_.fence(), id, ++generation_});
   said_.erase(id);
 }
 
@@ -157,10 +162,29 @@ void Hardware::remove_flow(const std::string& name) {
 void Hardware::poll() {
   for (const offload::Event& event : offload_->take_events())
     std::visit([this](const auto& what) { handle(what); }, event);
+  while (!fences_.empty() && dataplane_.passed(fences_.front().fence)) {
+    offload_->drained(fences_.front().encap, fences_.front().generation);
+    fences_.pop_front();
+  }
   offload_->run_answers();
 }
 
-void Hardware::handle(const offload::MarkReady&) {}
+// The rule is in: from now on workers leave the header to the NIC, if it is still the one that they would
+// write.
+void Hardware::handle(const offload::MarkReady& ready) {
+  const auto found = said_.find(ready.encap);
+  if (found == said_.end() || found->second.generation != ready.generation) {
+    offload_->drained(ready.encap, ready.generation + 1);  // no worker ever had it
+    return;
+  }
+  Said& said = found->second;
+  const Status set =
+      dataplane_.set_encap(ready.encap, said.tunnel, &*said.rule, dataplane::Unresolved::tunnel, ready.mark);
+  if (set)
+    said.mark = ready.mark;
+  else
+    kLog.error("{}", set.error().message);
+}
 
 void Hardware::handle(const offload::StationUsed& used) { dataplane_.touch(used.network, used.mac); }
 

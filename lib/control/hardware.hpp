@@ -2,6 +2,7 @@
 // what the NIC says (a mark is ready, a station is in use) reaches the packet path. Control lcore only.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -68,6 +69,13 @@ class Hardware {
     tunnel::Tunnel tunnel;
     std::optional<tunnel::EncapRule> rule;
     bool terminated = false;
+    uint32_t mark = 0;  // the workers use it: a plain NIC writes the header
+  };
+  // Workers may have frames with an encap's earlier mark in their queues until it has passed.
+  struct Pending {
+    dataplane::Fence fence;
+    resolver::EncapId encap = 0;
+    uint64_t generation = 0;
   };
 
   Hardware(EventLoop& loop, dataplane::Dataplane& dataplane) : loop_(loop), dataplane_(dataplane) {}
@@ -82,6 +90,7 @@ class Hardware {
   std::unique_ptr<offload::Offload::Client> client_;
   std::map<resolver::EncapId, Said> said_;
   uint64_t generation_ = 0;
+  std::deque<Pending> fences_;
   std::map<dataplane::NetworkId, std::string> network_names_;
   std::map<std::pair<dataplane::NetworkId, uint64_t>, std::string>
       path_names_;  // of FDB rows, by network and MAC

@@ -342,7 +342,8 @@ void Engine::refresh_terminations(EncapRow& row) {
   row.terminations.clear();
   for (PortIndex port = 0; port < isolated_.size(); ++port) {
     Target* const target = target_of(port);
-    if (target == nullptr || (target->is_switch && !isolated_[port])) continue;
+    if (target == nullptr || std::ranges::find(target->wires, port) == target->wires.end()) continue;
+    if (target->is_switch && !isolated_[port]) continue;
     Node& node = *row.terminations.emplace_back(std::make_unique<Node>());
     prepare(node, NodeKind::steering, target);
     node.encap = row.now.id;
