@@ -174,7 +174,8 @@ void Hardware::poll() {
 void Hardware::handle(const offload::MarkReady& ready) {
   const auto found = said_.find(ready.encap);
   if (found == said_.end() || found->second.generation != ready.generation) {
-    offload_->drained(ready.encap, ready.generation + 1);  // no worker ever had it
+    fences_.push_back(
+        {dataplane_.fence(), ready.encap, ready.generation + 1});  // behind those of earlier marks
     return;
   }
   Said& said = found->second;

@@ -269,7 +269,7 @@ void Engine::publish(Node& node) {
                   });
   tell(flow->reason, node.reason);
   flow->by_slot.store(tagged && in, std::memory_order_release);
-  const bool waits = state == FlowState::offloaded && !in && !node.entries.empty();
+  const bool waits = state == FlowState::offloaded && !in && node.want.kind != Form::Kind::none;
   flow->state.store(waits ? FlowState::pending : state, std::memory_order_release);
 }
 

@@ -7,7 +7,8 @@
 // and it is *reclaimed*: freed.
 //
 // Who may call what.
-// - There is one Domain in the process. Readers are known in it by a small number of their own: the lcore id, or,
+// - There is one Domain in the process. Readers are known in it by a small number of their own: the lcore id,
+// or,
 //   for threads that are no lcore, one that lend_name() gives.
 // - A reader calls online() before its first load, quiescent() in every turn of its loop, when it holds no
 // such

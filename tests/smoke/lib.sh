@@ -107,16 +107,19 @@ networks:
 YAML
 }
 
-# with_eswitch [,ARGUMENT=VALUE ...]: uplink and tenant are ports of an embedded switch in software, which lies over
+# with_eswitch [ARGUMENT=VALUE,...]: uplink and tenant are ports of an embedded switch in software, which lies over
 # the af_packet ports; ESWITCH are its EAL options. False: it was not built.
-with_eswitch() {
+# with_plain_nic [ARGUMENT=VALUE,...]: the uplink alone, as a NIC without a switch.
+with_eswitch() { eswitch_over ",rep=net_af_packet1${1:+,$1}" && TENANT=net_eswitch0_rep0; }
+with_plain_nic() { eswitch_over "${1:+,$1}"; }
+eswitch_over() {
   local plugin
   plugin=$(ls "$BUILD"/drivers/net/eswitch/librte_net_eswitch.so.*.* 2>/dev/null | head -n 1)
   [ -n "$plugin" ] || return 1
   PLUGINS=$("$(dirname "${BASH_SOURCE[0]}")/../private_plugins.sh" "$plugin")
-  UPLINK=net_eswitch0 TENANT=net_eswitch0_rep0
+  UPLINK=net_eswitch0
   ESWITCH=(-d "$PLUGINS/${plugin##*/}" --vdev net_af_packet0,iface=uplink0 --vdev net_af_packet1,iface=tenant0
-    --vdev "net_eswitch0,uplink=net_af_packet0,rep=net_af_packet1${1:-}")
+    --vdev "net_eswitch0,uplink=net_af_packet0$1")
 }
 
 ready_or_gone() { grep -q '^culvert: ready' "$RUN/culvert.log" || ! kill -0 "$CULVERT_PID" 2>/dev/null; }
