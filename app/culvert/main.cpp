@@ -40,6 +40,8 @@ std::optional<config::Config> load_config(const std::string& path) {
   config::Parsed parsed = config::load(path);
   for (const config::Diagnostic& diagnostic : parsed.errors)
     std::fprintf(stderr, "%s\n", diagnostic.to_string().c_str());
+  for (const config::Diagnostic& warning : parsed.warnings)
+    std::fprintf(stderr, "%s\n", warning.to_string().c_str());
   if (!parsed.errors.empty()) return std::nullopt;
   return std::move(parsed.config);
 }
@@ -61,13 +63,17 @@ UniqueFd block_signals() {
   return UniqueFd(::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
-void on_signal(control::EventLoop& loop, int fd) {
+// `control` is null while culvert starts.
+void on_signal(control::EventLoop& loop, int fd, control::Control* control) {
   signalfd_siginfo info;
   while (::read(fd, &info, sizeof(info)) == sizeof(info)) {
-    if (info.ssi_signo == SIGHUP)
-      kLog.warning("SIGHUP: reload is not supported yet; restart to read the configuration again");
-    else
+    if (info.ssi_signo != SIGHUP) {
       loop.stop();
+    } else if (control == nullptr) {
+      kLog.warning("SIGHUP: culvert is only starting; send it again when it is ready");
+    } else if (const Status reloaded = control->reload(); !reloaded) {
+      kLog.error("SIGHUP: {}", reloaded.error().message);
+    }
   }
 }
 
@@ -81,9 +87,11 @@ int run(const Options& options, const config::Config& config, int signals) {
                     "--lcores 0@0,1@0");
 
   control::EventLoop loop;
-  loop.add_fd(signals, EPOLLIN, [&](uint32_t) { on_signal(loop, signals); });
-  auto control = control::Control::create(loop, config, workers);
+  control::Control* ready = nullptr;
+  loop.add_fd(signals, EPOLLIN, [&](uint32_t) { on_signal(loop, signals, ready); });
+  auto control = control::Control::create(loop, config, options.config, workers);
   if (!control) return complain(kFailed, control.error().message);
+  ready = control->get();
   auto server = shell::Server::create(loop, **control, socket_path(options));
   if (!server) return complain(kFailed, server.error().message);
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/near_match.hpp"
+#include "config/flow_overlaps.hpp"
 #include "config/tunnel_keys.hpp"
 
 namespace culvert::config {
@@ -56,25 +58,28 @@ void check_tunnels(const Config& config, const std::vector<Places>& places, Read
 }
 
 // Without those that could not be read.
-std::vector<std::string> names_of(const auto& objects) {
-  std::vector<std::string> names;
+std::set<std::string> names_of(const auto& objects) {
+  std::set<std::string> names;
   for (const auto& object : objects)
-    if (!object.name.empty()) names.push_back(object.name);
+    if (!object.name.empty()) names.insert(object.name);
   return names;
+}
+
+bool check_known(const std::string& name, std::string_view what, const std::set<std::string>& known,
+                 Place place, Reader& reader) {
+  if (known.contains(name)) return true;
+  reader.report(place, "there is no {} '{}'; {}known {}s: {}", what, name,
+                did_you_mean(name, {known.begin(), known.end()}), what,
+                known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
+  return false;
 }
 
 // Members of a network are known, and in no other.
 void check_members(const std::vector<std::string>& members, std::string_view key, std::string_view what,
-                   const std::vector<std::string>& known, const Places& places, Unique& taken,
-                   Reader& reader) {
+                   const std::set<std::string>& known, const Places& places, Unique& taken, Reader& reader) {
   for (size_t i = 0; i < members.size(); ++i) {
     const Place place = places.of(key, i);
-    if (std::find(known.begin(), known.end(), members[i]) == known.end())
-      reader.report(place, "there is no {} '{}'; {}known {}: {}", what, members[i],
-                    did_you_mean(members[i], known), key,
-                    known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
-    else
-      taken.add(members[i], place);
+    if (check_known(members[i], what, known, place, reader)) taken.add(members[i], place);
   }
 }
 
@@ -91,12 +96,42 @@ void check_networks(const Config& config, const std::vector<Places>& places, Rea
   }
 }
 
+void check_flows(const Config& config, const std::vector<Places>& places, Reader& reader) {
+  const auto ports = names_of(config.ports), tunnels = names_of(config.tunnels);
+  std::set<std::string> refusing;
+  for (const std::string& port : ports)
+    if (!takes_flows(config, port)) refusing.insert(port);
+  Unique names(reader, "the flow");
+  for (size_t i = 0; i < config.flows.size(); ++i) {
+    const tunnel::Flow& flow = config.flows[i];
+    if (places[i].has("name")) names.add(flow.name, places[i].of("name"));
+    if (places[i].has("port") && check_known(flow.port, "port", ports, places[i].of("port"), reader) &&
+        refusing.contains(flow.port))
+      reader.report(places[i].of("port"), "flows[{}].port: {}", i, takes_no_flows(flow.port));
+    if (places[i].has("tunnel")) check_known(flow.tunnel, "tunnel", tunnels, places[i].of("tunnel"), reader);
+    if (const auto fault = tunnel::fault_of(flow.match))
+      reader.report(places[i].of("match"), "flows[{}].match: {}", i, *fault);
+  }
+}
+
+void warn_of_overlaps(const Config& config, const std::vector<Places>& places, Reader& reader) {
+  FlowOverlaps overlaps;
+  for (size_t i = 0; i < config.flows.size(); ++i) {
+    const tunnel::Flow& flow = config.flows[i];
+    if (const auto other = overlaps.find(flow))
+      reader.warn(places[i].self, "{}", overlap_warning(flow, *other));
+    overlaps.add(flow);
+  }
+}
+
 }  // namespace
 
 void check_config(const Config& config, const ConfigPlaces& places, Reader& reader) {
   check_ports(config, places.ports, reader);
   check_tunnels(config, places.tunnels, reader);
   check_networks(config, places.networks, reader);
+  check_flows(config, places.flows, reader);
+  if (!reader.has_errors()) warn_of_overlaps(config, places.flows, reader);
 }
 
 }  // namespace culvert::config

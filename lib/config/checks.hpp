@@ -10,7 +10,7 @@ namespace culvert::config {
 
 // Where the parts stand: as many as `config` has of each, in the same order.
 struct ConfigPlaces {
-  std::vector<Places> ports, tunnels, networks;
+  std::vector<Places> ports, tunnels, networks, flows;
 };
 
 void check_config(const Config& config, const ConfigPlaces& places, Reader& reader);

@@ -1,10 +1,12 @@
 #include "config/config.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "config/checks.hpp"
+#include "config/flow_keys.hpp"
 #include "config/reader.hpp"
 #include "config/tunnel_keys.hpp"
 #include "config/values.hpp"
@@ -83,6 +85,21 @@ constexpr Key<Network> kNetworkKeys[] = {
     {"routes"},
 };
 
+constexpr Choice<Offload::Mode> kOffloadModes[] = {
+    {"auto", Offload::Mode::automatic}, {"off", Offload::Mode::off}, {"required", Offload::Mode::required}};
+constexpr Choice<Offload::Layout> kOffloadLayouts[] = {{"auto", Offload::Layout::automatic},
+                                                       {"tagged", Offload::Layout::tagged},
+                                                       {"flat", Offload::Layout::flat}};
+
+constexpr Key<Offload> kOffloadKeys[] = {
+    {"mode", [](std::string_view text,
+                Offload& o) { return assign(o.mode, parse_choice<Offload::Mode>(text, kOffloadModes)); }},
+    {"layout",
+     [](std::string_view text, Offload& o) {
+       return assign(o.layout, parse_choice<Offload::Layout>(text, kOffloadLayouts));
+     }},
+};
+
 struct Document {
   Reader reader;
   Config config;
@@ -111,9 +128,20 @@ void read_ports(Document& document, const Reader::Entry& section) {
       ports[i].kernel_path = KernelPath::bifurcated;
 }
 
+void read_flows(Document& document, const Reader::Entry& section) {
+  auto& flows = document.config.flows;
+  read_list(document.reader, section, flow_keys(), flows, document.places.flows);
+  for (size_t i = 0; i < flows.size(); ++i) {
+    const Places& places = document.places.flows[i];
+    if (places.has("match"))
+      document.reader.read_map(section.node[i]["match"], places.of("match"),
+                               fmt::format("flows[{}].match", i), match_keys(), flows[i].match);
+  }
+}
+
 struct Section {
   std::string_view name;
-  void (*set)(Document& document, const Reader::Entry& section) = nullptr;  // null: not supported yet
+  void (*set)(Document& document, const Reader::Entry& section);
 };
 
 constexpr Section kSections[] = {
@@ -130,8 +158,11 @@ constexpr Section kSections[] = {
      [](Document& d, const Reader::Entry& section) {
        read_list<Network>(d.reader, section, kNetworkKeys, d.config.networks, d.places.networks);
      }},
-    {"flows"},
-    {"offload"},
+    {"flows", read_flows},
+    {"offload",
+     [](Document& d, const Reader::Entry& section) {
+       d.reader.read_map<Offload>(section.node, section.value, section.name, kOffloadKeys, d.config.offload);
+     }},
 };
 
 void read_document(Document& document, const YAML::Node& root) {
@@ -143,8 +174,6 @@ void read_document(Document& document, const YAML::Node& root) {
     if (section == std::end(kSections))
       document.reader.report(
           entry.key, "{}", unknown_key(entry.name, "the configuration", std::span<const Section>(kSections)));
-    else if (!section->set)
-      document.reader.report(entry.key, "{}: not supported yet", entry.name);
     else
       section->set(document, entry);
   }
@@ -152,10 +181,26 @@ void read_document(Document& document, const YAML::Node& root) {
 }
 
 Parsed unreadable(const std::string& path, const std::string& why) {
-  return {{}, {{path, 1, 1, "cannot read the configuration: " + why}}};
+  return {{}, {{path, 1, 1, "cannot read the configuration: " + why}}, {}};
 }
 
 }  // namespace
+
+bool takes_flows(const Config& config, const std::string& port) {
+  const auto same = std::ranges::find(config.ports, port, &Port::name);
+  if (same == config.ports.end() || same->netdev.empty()) return true;
+  return std::ranges::any_of(config.networks, [&](const Network& network) {
+    return std::ranges::find(network.ports, port) != network.ports.end();
+  });
+}
+
+std::string takes_no_flows(const std::string& port) {
+  return fmt::format(
+      "port '{}' has a netdev and is in no network: it terminates tunnels and takes no flows; give the flow "
+      "a "
+      "port that tenants are behind",
+      port);
+}
 
 std::string Diagnostic::to_string() const { return fmt::format("{}:{}:{}: {}", file, line, column, message); }
 
@@ -166,7 +211,8 @@ Parsed parse(const std::string& text, const std::string& file) {
   } catch (const YAML::Exception& fault) {
     document.reader.report({fault.mark.line + 1, fault.mark.column + 1}, "YAML: {}", fault.msg);
   }
-  return {std::move(document.config), document.reader.take_errors()};
+  return {std::move(document.config), in_order(document.reader.take_errors()),
+          in_order(document.reader.take_warnings())};
 }
 
 Parsed load(const std::string& path) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "tunnel/flow.hpp"
 #include "tunnel/tunnel.hpp"
 
 namespace culvert::config {
@@ -33,14 +34,31 @@ struct Network {
   bool operator==(const Network&) const = default;
 };
 
+// How flows get into the NIC.
+struct Offload {
+  enum class Mode : uint8_t { automatic, off, required };
+  enum class Layout : uint8_t { automatic, tagged, flat };
+  Mode mode = Mode::automatic;
+  Layout layout = Layout::automatic;
+
+  bool operator==(const Offload&) const = default;
+};
+
 struct Config {
   std::string netns;  // name or path; empty: where culvert runs
   std::vector<Port> ports;
   std::vector<tunnel::Tunnel> tunnels;
   std::vector<Network> networks;
+  std::vector<tunnel::Flow> flows;
+  Offload offload;
 
   bool operator==(const Config&) const = default;
 };
+
+// A port with a kernel link that is in no network terminates tunnels; flows need one that tenants are behind.
+bool takes_flows(const Config& config, const std::string& port);
+// What is wrong with such a flow, and what would be right.
+std::string takes_no_flows(const std::string& port);
 
 // One finding: "FILE:LINE:COL: what is wrong; what would be right".
 struct Diagnostic {
@@ -55,6 +73,7 @@ struct Diagnostic {
 struct Parsed {
   Config config;                   // meaningful only without errors
   std::vector<Diagnostic> errors;  // every one, in the order of the file
+  std::vector<Diagnostic> warnings;
 };
 
 // Any thread. `file` names the text in messages.

@@ -73,6 +73,10 @@ std::vector<Reader::Entry> Reader::entries(const YAML::Node& map, std::string_vi
 
 std::vector<Reader::Text> Reader::texts(const Entry& entry, Shape shape, const std::string& what) {
   const YAML::Node& node = entry.node;
+  if (shape == Shape::map) {
+    if (!expect_map(node, entry.value, what + "." + entry.name)) return {};
+    return {{entry.value, {}}};
+  }
   if (shape == Shape::list && !expect_list(node, entry.value, what + "." + entry.name)) return {};
   if (node.IsScalar()) return {{entry.value, node.Scalar()}};
   if (!node.IsSequence() || shape == Shape::scalar) {
@@ -100,11 +104,11 @@ std::vector<Reader::Text> Reader::texts(const Entry& entry, Shape shape, const s
   return {{entry.value, joined}};
 }
 
-std::vector<Diagnostic> Reader::take_errors() {
-  std::stable_sort(errors_.begin(), errors_.end(), [](const Diagnostic& a, const Diagnostic& b) {
+std::vector<Diagnostic> in_order(std::vector<Diagnostic> diagnostics) {
+  std::stable_sort(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& a, const Diagnostic& b) {
     return std::tie(a.line, a.column) < std::tie(b.line, b.column);
   });
-  return std::move(errors_);
+  return diagnostics;
 }
 
 }  // namespace culvert::config

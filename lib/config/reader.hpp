@@ -42,6 +42,12 @@ class Reader {
   void report(Place place, fmt::format_string<Args...> format, Args&&... args) {
     errors_.push_back({file_, place.line, place.column, fmt::format(format, std::forward<Args>(args)...)});
   }
+  // What may be meant so, and perhaps is not.
+  template <typename... Args>
+  void warn(Place place, fmt::format_string<Args...> format, Args&&... args) {
+    warnings_.push_back(
+        {file_, place.line, place.column, "warning: " + fmt::format(format, std::forward<Args>(args)...)});
+  }
 
   // Sees to it that `node` is a map (a list); reports and says false if not.
   bool expect_map(const YAML::Node& node, Place place, std::string_view what);
@@ -62,8 +68,10 @@ class Reader {
   Places read_map(const YAML::Node& node, Place place, const std::string& what, std::span<const Key<T>> keys,
                   T& object);
 
-  // Everything reported so far, in the order of the file.
-  std::vector<Diagnostic> take_errors();
+  bool has_errors() const { return !errors_.empty(); }
+  // Everything reported so far.
+  std::vector<Diagnostic> take_errors() { return std::move(errors_); }
+  std::vector<Diagnostic> take_warnings() { return std::move(warnings_); }
 
  private:
   struct Text {
@@ -74,8 +82,11 @@ class Reader {
   std::vector<Text> texts(const Entry& entry, Shape shape, const std::string& what);
 
   std::string file_;
-  std::vector<Diagnostic> errors_;
+  std::vector<Diagnostic> errors_, warnings_;
 };
+
+// By line and column.
+std::vector<Diagnostic> in_order(std::vector<Diagnostic> diagnostics);
 
 template <typename T>
 Places Reader::read_map(const YAML::Node& node, Place place, const std::string& what,

@@ -1,7 +1,5 @@
 #include "config/tunnel_keys.hpp"
 
-#include <set>
-
 #include "config/route_tables.hpp"
 #include "config/values.hpp"
 
@@ -94,14 +92,8 @@ Result<Tunnel> tunnel_from_pairs(std::string_view name, const Pairs& pairs) {
     return error("{}", status.error().message);
 
   std::set<std::string_view> given{"name"};
-  for (const auto& [key_name, value] : pairs) {
-    const auto* key = find_key(tunnel_keys(), key_name);
-    if (!key) return error("{}", unknown_key(key_name, "a tunnel", tunnel_keys()));
-    if (!key->set) return error("{}: not supported yet", key_name);
-    if (!given.insert(key->name).second) return error("{} is given twice; expected it once", key_name);
-    if (const auto status = key->set(value, tunnel); !status)
-      return error("{}: {}", key_name, status.error().message);
-  }
+  if (const auto status = set_pairs(pairs, "a tunnel", tunnel_keys(), given, tunnel); !status)
+    return tl::make_unexpected(status.error());
   for (const auto& key : tunnel_keys())
     if (key.required && !given.contains(key.name))
       return error("tunnel {} lacks '{}'; expected {} VALUE", name, key.name, key.name);

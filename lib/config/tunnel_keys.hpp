@@ -6,11 +6,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "base/result.hpp"
 #include "config/key.hpp"
+#include "config/pairs.hpp"
 #include "tunnel/tunnel.hpp"
 
 namespace culvert::config {
@@ -25,7 +24,6 @@ struct Fault {
 std::optional<Fault> check_tunnel(const tunnel::Tunnel& tunnel);
 
 // A tunnel from the shell's words. The error names the first thing that is wrong and what would be right.
-using Pairs = std::vector<std::pair<std::string, std::string>>;
 Result<tunnel::Tunnel> tunnel_from_pairs(std::string_view name, const Pairs& pairs);
 
 }  // namespace culvert::config

@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "control/views.hpp"
+#include "tunnel/flow.hpp"
 #include "tunnel/tunnel.hpp"
 
 namespace culvert::control {
@@ -39,6 +40,26 @@ class Api {
   virtual Status add_tunnel(const tunnel::Tunnel& tunnel) = 0;
   // Error: unknown, or in use (by what).
   virtual Status delete_tunnel(const std::string& name) = 0;
+
+  // Explicit flows, and those that culvert makes itself.
+  virtual std::vector<FlowView> flows() = 0;
+  // Error: the name is taken, no such port or tunnel, the match takes no packet, ...; then nothing has
+  // changed. A flow whose tunnel is not resolved, or that the NIC refuses, is no error.
+  virtual Status add_flow(const tunnel::Flow& flow) = 0;
+  // Error: unknown, or not made by the shell.
+  virtual Status delete_flow(const std::string& name) = 0;
+  // Those made by the shell.
+  virtual void flush_flows() = 0;
+  // Calls `done` once, perhaps before it returns: with the steps from the match to the rule, a line each.
+  // Error: unknown.
+  virtual void explain_flow(const std::string& name, std::function<void(Result<std::string>)> done) = 0;
+  // Calls `done` once, perhaps before it returns: with each difference between what is wanted and what the
+  // NIC has. Error: it could not be looked at.
+  virtual void verify(std::function<void(Result<std::vector<std::string>>)> done) = 0;
+
+  // Reads the configuration again and applies what is new in it. Error: where and what is wrong; then
+  // nothing has changed.
+  virtual Status reload() = 0;
 
   // Calls `done` once: when all that the kernel has queued and the shell has said so far is applied (with
   // `tunnel`: and that tunnel is resolved), or with an error at `deadline`. `done` may be called before this

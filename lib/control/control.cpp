@@ -31,8 +31,12 @@ Duration thread_cpu_time() {
 
 }  // namespace
 
-Control::Control(EventLoop& loop, const config::Config& config)
-    : loop_(loop), config_(config), table_names_(config::route_tables()), holder_(config.netns) {}
+Control::Control(EventLoop& loop, const config::Config& config, const std::string& config_file)
+    : loop_(loop),
+      config_(config),
+      config_file_(config_file),
+      table_names_(config::route_tables()),
+      holder_(config.netns) {}
 
 Control::~Control() {
   loop_.cancel(tick_);
@@ -44,9 +48,11 @@ Control::~Control() {
 }
 
 Result<std::unique_ptr<Control>> Control::create(EventLoop& loop, const config::Config& config,
+                                                 const std::string& config_file,
                                                  const std::vector<unsigned>& worker_lcores) {
-  std::unique_ptr<Control> control(new Control(loop, config));
-  Status status = control->open_ports(worker_lcores);
+  std::unique_ptr<Control> control(new Control(loop, config, config_file));
+  Status status = control->check_offload(config.offload);
+  if (status) status = control->open_ports(worker_lcores);
   if (status) status = control->sync_with_kernel();
   if (status) status = control->check_netdevs();
   if (status) status = control->start_dataplane(worker_lcores);
@@ -130,8 +136,8 @@ Status Control::check_netdevs() const {
 Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
   dataplane::Setup setup;
   for (size_t i = 0; i < ports_.size(); ++i)
-    setup.ports.push_back(
-        {ports_[i].get(), ports_[i]->kernel_frames(), own_macs(*ports_[i], config_.ports[i])});
+    setup.ports.push_back({ports_[i].get(), ports_[i]->kernel_frames(),
+                           own_macs(*ports_[i], config_.ports[i]), !config_.ports[i].netdev.empty()});
   setup.lcores = worker_lcores;
   setup.domain = domain_.get();
   size_t macs = setup.fdb_capacity;
@@ -155,10 +161,27 @@ Status Control::apply_config() {
   for (const tunnel::Tunnel& tunnel : config_.tunnels) {
     if (const Status added = add_tunnel(tunnel); !added) return added;
   }
+  if (const Status set = set_networks(); !set) return set;
+  for (const tunnel::Flow& flow : config_.flows) {
+    if (const Status made = create_flow(flow, FlowStore::Source::config); !made) return made;
+  }
+  publish_terminations();
+  return {};
+}
+
+// A network keeps its id while it exists, so that what was learned in it stays.
+Status Control::set_networks() {
+  std::set<dataplane::NetworkId> taken;
+  for (const auto& [name, id] : network_ids_) taken.insert(id);
+  std::map<std::string, dataplane::NetworkId> ids;
+  dataplane::NetworkId next = 0;
   std::vector<dataplane::NetworkSpec> networks;
   for (const config::Network& network : config_.networks) {
+    while (taken.contains(next)) ++next;
+    const auto known = network_ids_.find(network.name);
     dataplane::NetworkSpec& spec = networks.emplace_back();
-    spec.id = static_cast<dataplane::NetworkId>(networks.size() - 1);
+    spec.id = known != network_ids_.end() ? known->second : next++;
+    ids[network.name] = spec.id;
     spec.learning = network.learning;
     spec.flood = network.flood;
     spec.max_macs = network.max_macs;
@@ -168,9 +191,9 @@ Status Control::apply_config() {
     }
     for (const std::string& name : network.tunnels) spec.encaps.push_back(tunnels_.at(name));
   }
-  if (const Status set = dataplane_->set_networks(std::move(networks)); !set) return set;
-  publish_terminations();
-  return {};
+  Status set = dataplane_->set_networks(std::move(networks));
+  if (set) network_ids_ = std::move(ids);
+  return set;
 }
 
 void Control::turn() {
@@ -221,8 +244,7 @@ void Control::publish_terminations() {
     terminated_.insert(id);
     const tunnel::Tunnel& tunnel = adjacency.tunnel;
     std::optional<dataplane::NetworkId> network;
-    if (const config::Network* found = network_of(name))
-      network = static_cast<dataplane::NetworkId>(found - config_.networks.data());
+    if (const config::Network* found = network_of(name)) network = network_ids_.at(found->name);
     terminations.push_back({tunnel.local, tunnel.remote, tunnel.dst_port, tunnel.vni, id, network});
   }
   if (const Status set = dataplane_->set_terminations(std::move(terminations)); !set)

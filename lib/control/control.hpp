@@ -15,6 +15,7 @@
 #include "config/config.hpp"
 #include "control/api.hpp"
 #include "control/event_loop.hpp"
+#include "control/flow_store.hpp"
 #include "control/port_holder.hpp"
 #include "control/waiters.hpp"
 #include "dataplane/dataplane.hpp"
@@ -28,9 +29,11 @@ namespace culvert::control {
 class Control final : public Api, private mirror::Listener {
  public:
   // Opens the ports, makes the first sync with the kernel, resolves the configured tunnels and starts the
-  // workers on `worker_lcores`. EAL must run; `loop` outlives the object and is turned meanwhile. Error: a
-  // device or a kernel that fails, or a configuration that does not fit them, and what would be right.
+  // workers on `worker_lcores`. `config_file` is what reload() reads again. EAL must run; `loop` outlives the
+  // object and is turned meanwhile. Error: a device or a kernel that fails, or a configuration that does not
+  // fit them, and what would be right.
   static Result<std::unique_ptr<Control>> create(EventLoop& loop, const config::Config& config,
+                                                 const std::string& config_file,
                                                  const std::vector<unsigned>& worker_lcores);
   ~Control() override;
 
@@ -44,13 +47,22 @@ class Control final : public Api, private mirror::Listener {
   MirrorView mirror() override;
   Status add_tunnel(const tunnel::Tunnel& tunnel) override;
   Status delete_tunnel(const std::string& name) override;
+  std::vector<FlowView> flows() override;
+  Status add_flow(const tunnel::Flow& flow) override;
+  Status delete_flow(const std::string& name) override;
+  void flush_flows() override;
+  void explain_flow(const std::string& name, std::function<void(Result<std::string>)> done) override;
+  void verify(std::function<void(Result<std::vector<std::string>>)> done) override;
+  Status reload() override;
   void wait(TimePoint deadline, std::optional<std::string> tunnel, std::function<void(Status)> done) override;
   void resync() override;
   void set_forwarding(bool on) override;
   void shutdown() override;
 
  private:
-  Control(EventLoop& loop, const config::Config& config);
+  struct Reload;
+
+  Control(EventLoop& loop, const config::Config& config, const std::string& config_file);
 
   // The steps of create(), in order.
   Status open_ports(const std::vector<unsigned>& worker_lcores);
@@ -68,6 +80,33 @@ class Control final : public Api, private mirror::Listener {
   void keep_neighbours(TimePoint now);
   void measure_load(TimePoint now);
 
+  // The configuration's networks, as they are now.
+  Status set_networks();
+  // An encap that nothing uses any more.
+  void forget_encap(resolver::EncapId id);
+
+  // Flows: in the packet path and, by offload_flow() and withdraw_flow(), in the NIC.
+  Status check_flow(const tunnel::Flow& flow) const;
+  Status create_flow(const tunnel::Flow& flow, FlowStore::Source source);
+  void erase_flow(const std::string& name);
+  Status put_flow(const FlowStore::Row& row);
+
+  // The seam to lib/offload: control_offload.cpp says what each is for.
+  Status check_offload(const config::Offload& wanted) const;
+  void apply_offload();
+  void offload_flow(const FlowStore::Row& row);
+  void withdraw_flow(dataplane::FlowId id);
+  void place_flow(const FlowStore::Row& row, FlowView& view) const;
+  void explain_offload(const FlowStore::Row& row, std::function<void(Result<std::string>)> done);
+
+  // The steps of reload(), in order; only the last changes what runs.
+  Status check_reload(const Reload& reload) const;
+  Status check_reload_tunnels(const Reload& reload) const;
+  Status hold_ports(const Reload& reload);
+  void apply_reload(const Reload& reload);
+  void apply_flows(const Reload& reload);
+
+  static bool same_packets(const tunnel::Tunnel& a, const tunnel::Tunnel& b);
   Status check_kernel_vxlan(const tunnel::Tunnel& tunnel) const;
   bool kernel_vxlan_on(uint16_t udp_port) const;
   std::vector<net::Mac> own_macs(const port::Port& port, const config::Port& config) const;
@@ -75,9 +114,13 @@ class Control final : public Api, private mirror::Listener {
   const std::string& tunnel_name(resolver::EncapId id) const;
   std::string netdev_name(int ifindex) const;
   RouteView view(const mirror::Route& route) const;
+  // The route that the kernel would use; null: none.
+  const mirror::Route* route_to(const net::IpAddr& address, uint32_t table) const;
+  std::string explain_neighbour(const resolver::NeighbourKey& key) const;
 
   EventLoop& loop_;
-  const config::Config config_;
+  config::Config config_;  // as it runs: without the tunnels that the shell has deleted
+  const std::string config_file_;
   std::map<uint32_t, std::string> table_names_;
 
   // Destroyed in reverse: workers end before the ports that they use.
@@ -90,7 +133,9 @@ class Control final : public Api, private mirror::Listener {
   PortHolder holder_;
   Waiters waiters_;
 
-  std::map<std::string, resolver::EncapId> tunnels_;    // every tunnel, of the configuration and of the shell
+  std::map<std::string, resolver::EncapId> tunnels_;  // every tunnel, of the configuration and of the shell
+  std::map<std::string, dataplane::NetworkId> network_ids_;
+  FlowStore flows_;
   std::map<resolver::EncapId, uint64_t> seen_packets_;  // by keep_neighbours()
   bool links_changed_ = false;
   std::set<resolver::EncapId> terminated_;  // whose packets are taken: their local address is the kernel's

@@ -13,8 +13,7 @@ Status Control::add_tunnel(const tunnel::Tunnel& tunnel) {
     return error("{} tunnels are the most", dataplane::kMaxEncaps);
   for (const auto& [name, id] : tunnels_) {
     const tunnel::Tunnel& other = resolver_->at(id).tunnel;
-    if (std::tie(other.local, other.remote, other.dst_port, other.vni) ==
-        std::tie(tunnel.local, tunnel.remote, tunnel.dst_port, tunnel.vni))
+    if (same_packets(other, tunnel))
       return error(
           "tunnel {}: local, remote, dst_port and vni are those of tunnel {}; one of them must differ",
           tunnel.name, name);
@@ -33,14 +32,27 @@ Status Control::delete_tunnel(const std::string& name) {
   if (const config::Network* network = network_of(name))
     return error("tunnel {} is in use by network {}; take it out of the configuration first", name,
                  network->name);
+  if (const auto& users = flows_.into(name); !users.empty())
+    return error("tunnel {} is in use by flow {}{}; delete that first", name, *users.begin(),
+                 users.size() == 1 ? "" : fmt::format(" and {} more", users.size() - 1));
   const resolver::EncapId id = found->second;
   holder_.release(resolver_->at(id).tunnel.dst_port);
+  std::erase_if(config_.tunnels, [&](const tunnel::Tunnel& tunnel) { return tunnel.name == name; });
   tunnels_.erase(found);
   publish_terminations();
+  forget_encap(id);
+  return {};
+}
+
+void Control::forget_encap(resolver::EncapId id) {
   resolver_->remove(id);
   dataplane_->remove_encap(id);
   seen_packets_.erase(id);
-  return {};
+}
+
+// Would both terminate the same packets?
+bool Control::same_packets(const tunnel::Tunnel& a, const tunnel::Tunnel& b) {
+  return std::tie(a.local, a.remote, a.dst_port, a.vni) == std::tie(b.local, b.remote, b.dst_port, b.vni);
 }
 
 // Two would answer for the same packets: on a bifurcated port the kernel's device sees each of them too.

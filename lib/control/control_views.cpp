@@ -59,15 +59,8 @@ Result<std::vector<RouteView>> Control::routes(const RouteQuery& query) {
   }
   std::vector<RouteView> views;
   if (query.address) {
-    const mirror::Route* route = nullptr;
-    if (table) {
-      route = mirror_->lookup(*table, *query.address);
-    } else {
-      for (const uint32_t next : resolver::kMainTables) {
-        route = mirror_->lookup(next, *query.address);
-        if (route != nullptr && route->type != RTN_THROW) break;
-      }
-    }
+    const mirror::Route* route =
+        table ? mirror_->lookup(*table, *query.address) : route_to(*query.address, RT_TABLE_MAIN);
     if (route != nullptr) views.push_back(view(*route));
     return views;
   }
@@ -77,6 +70,16 @@ Result<std::vector<RouteView>> Control::routes(const RouteQuery& query) {
     views.push_back(view(*route));
   }
   return views;
+}
+
+const mirror::Route* Control::route_to(const net::IpAddr& address, uint32_t table) const {
+  if (table != RT_TABLE_MAIN) return mirror_->lookup(table, address);
+  const mirror::Route* route = nullptr;
+  for (const uint32_t next : resolver::kMainTables) {
+    route = mirror_->lookup(next, address);
+    if (route != nullptr && route->type != RTN_THROW) break;
+  }
+  return route;
 }
 
 RouteView Control::view(const mirror::Route& route) const {
@@ -120,7 +123,7 @@ std::vector<EncapView> Control::encaps() {
     view.tunnel = name;
     view.valid = adjacency.rule.has_value();
     view.reason = non_empty(adjacency.reason_text);
-    view.refs = network_of(name) != nullptr ? 1 : 0;
+    view.refs = static_cast<uint32_t>(flows_.into(name).size()) + (network_of(name) != nullptr ? 1 : 0);
     view.packets = counters.packets;
     view.bytes = counters.bytes;
     if (adjacency.neighbour) view.via = adjacency.neighbour->second;
@@ -140,10 +143,12 @@ std::vector<EncapView> Control::encaps() {
 std::vector<PathView> Control::paths() {
   std::map<dataplane::EncapId, std::string> names;
   for (const auto& [name, id] : tunnels_) names[id] = name;
+  std::map<dataplane::NetworkId, std::string> networks;
+  for (const auto& [name, id] : network_ids_) networks[id] = name;
   std::vector<PathView> views;
   for (const dataplane::PathRow& row : dataplane_->paths(Clock::now())) {
     PathView& view = views.emplace_back();
-    view.network = config_.networks[row.network].name;
+    view.network = networks[row.network];
     view.mac = row.mac;
     if (row.where.is_tunnel())
       view.tunnel = names[row.where.index()];

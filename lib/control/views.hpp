@@ -75,6 +75,14 @@ struct EncapView {
   uint64_t packets = 0, bytes = 0;
 };
 
+struct FlowView {
+  std::string name, source;  // "config", "shell", "route", "path", "decap"
+  std::optional<std::string> port, tunnel;
+  std::string state;                  // "pending", "offloaded", "software", "failed"
+  std::optional<std::string> reason;  // why not offloaded
+  uint64_t packets = 0, bytes = 0;
+};
+
 struct PathView {
   std::string network;
   net::Mac mac;

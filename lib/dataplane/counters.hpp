@@ -28,20 +28,22 @@ class Counter {
   std::atomic<uint64_t> value_{0};
 };
 
-struct EncapCount {
+struct TrafficCount {
   Counter packets, bytes;
 };
 
 // Worker writes, control reads. Aligned: no line is shared with another worker.
 struct alignas(RTE_CACHE_LINE_SIZE) Counters {
-  explicit Counters(size_t ports) : port_drops(ports), encaps(new EncapCount[kMaxEncaps]) {}
+  explicit Counters(size_t ports)
+      : port_drops(ports), encaps(new TrafficCount[kMaxEncaps]), flows(new TrafficCount[kMaxFlows]) {}
 
   Counter rx, tx, forwarded, encapsulated, decapsulated, exceptions, flooded;
   Counter checksums_completed, checksums_unfinished, learn_dropped;
   Counter busy_permille;  // of the last measuring window
   std::array<Counter, kDropReasonCount> drops;
-  std::vector<Counter> port_drops;       // by PortIndex
-  std::unique_ptr<EncapCount[]> encaps;  // by EncapId
+  std::vector<Counter> port_drops;         // by PortIndex
+  std::unique_ptr<TrafficCount[]> encaps;  // by EncapId
+  std::unique_ptr<TrafficCount[]> flows;   // by FlowId
 };
 
 }  // namespace culvert::dataplane

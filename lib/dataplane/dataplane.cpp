@@ -48,8 +48,7 @@ Dataplane::Dataplane(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<Dataplane>> Dataplane::create(const Setup& setup) {
   if (auto status = check(setup); !status) return tl::make_unexpected(status.error());
-  auto state = std::make_unique<State>(*setup.domain);
-  state->ports = setup.ports;
+  auto state = std::make_unique<State>(*setup.domain, setup.ports);
   auto hash = FdbHash::create("culvert_fdb", setup.fdb_capacity + setup.fdb_capacity / 8, *setup.domain);
   if (!hash) return tl::make_unexpected(hash.error());
   state->shared.domain = setup.domain;
@@ -147,6 +146,12 @@ Status Dataplane::add_path(NetworkId network, const net::Mac& mac, Where where) 
     return error("{}: the FDB is full", mac);
   state_->publish_pulse(true);
   return {};
+}
+
+void Dataplane::set_path_listener(PathListener listener) { state_->fdb->set_listener(std::move(listener)); }
+
+void Dataplane::touch(NetworkId network, const net::Mac& mac) {
+  state_->fdb->touch({network, mac}, state_->pulse.now_s);
 }
 
 bool Dataplane::poll(TimePoint now, size_t budget) {

@@ -9,6 +9,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "port/port.hpp"
 #include "rcu/domain.hpp"
 #include "tunnel/encap_rule.hpp"
+#include "tunnel/flow.hpp"
 #include "tunnel/tunnel.hpp"
 
 namespace culvert::dataplane {
@@ -31,7 +33,8 @@ struct PortSetup {
   port::Port* port = nullptr;  // started; outlives the dataplane
   bool kernel_frames = false;  // frames as the kernel has them: see port::Port::kernel_frames()
   std::vector<net::Mac>
-      own_macs;  // source MACs of the kernel on this port: such frames are its own outgoing ones
+      own_macs;           // source MACs of the kernel on this port: such frames are its own outgoing ones
+  bool underlay = false;  // has a netdev: terminates tunnels, and takes no flows, unless it is in a network
 };
 
 struct Setup {
@@ -66,6 +69,17 @@ struct Termination {
   bool operator==(const Termination&) const = default;
 };
 
+// Which frames of a port go into which tunnel, whatever networks say.
+struct FlowRule {
+  PortIndex port = 0;
+  tunnel::Match match;
+  uint16_t priority = tunnel::Flow::kDefaultPriority;  // the lower wins
+  uint64_t sequence = 0;                               // of equal priorities: the lower (the earlier) wins
+  EncapId encap = 0;
+
+  bool operator==(const FlowRule&) const = default;
+};
+
 enum class Origin : uint8_t { learned, configured };  // configured: "static" to the user
 
 struct PathRow {
@@ -76,6 +90,19 @@ struct PathRow {
   uint64_t idle_s = 0;  // since a frame last came from it or went to it, on any worker
   uint32_t refs = 0;    // workers that used it within the last two collector periods
 };
+
+// A change of one FDB row. Moved: to `where`, or from learned to configured; gone: `where` is its last place.
+struct PathEvent {
+  enum class Kind : uint8_t { appeared, moved, gone };
+  Kind kind = Kind::appeared;
+  NetworkId network = 0;
+  net::Mac mac;
+  Where where;
+  Origin origin = Origin::learned;
+
+  bool operator==(const PathEvent&) const = default;
+};
+using PathListener = std::function<void(const PathEvent&)>;
 
 struct LcoreStats {
   unsigned lcore = 0;
@@ -104,6 +131,7 @@ struct EncapCounters {
   uint64_t packets = 0;
   uint64_t bytes = 0;  // of the inner frames
 };
+using FlowCounters = EncapCounters;
 
 class Dataplane {
  public:
@@ -131,7 +159,8 @@ class Dataplane {
   // terminations first (packets that still find it are dropped as tunnel_unresolved).
   void remove_encap(EncapId id);
 
-  // The whole list, each time. A port that is in a network is a tenant port, every other is an underlay port.
+  // The whole list, each time. A port that is in a network or has flows is a tenant port, every other is an
+  // underlay port.
   // FDB rows of networks, ports and encaps that are gone, or no longer members, go too. Error: unknown port
   // or id, a port or encap in two networks; then nothing has changed.
   Status set_networks(std::vector<NetworkSpec> networks);
@@ -140,6 +169,21 @@ class Dataplane {
   // A static row: neither learning nor the collector touches it, set_networks() does when it is no member any
   // more. Error: not a member of the network, or the FDB is full.
   Status add_path(NetworkId network, const net::Mac& mac, Where where);
+  // An explicit flow: looked at before networks. A new id, or another rule for a known one, which then takes
+  // packets without a gap. Costs the same whatever the number of flows; more only with flows of one match on
+  // one port (linear in those) and with the number of different masks of a port. A frame that a flow takes is
+  // dropped like any other that cannot go into its tunnel, never learned from. A frame that no flow takes is
+  // dropped as no_flow on a port that is in no network. Error: id, port or encap out of range, a match that
+  // no packet can meet, an underlay port (PortSetup::underlay); then nothing has changed.
+  Status set_flow(FlowId id, const FlowRule& rule);
+  // Unknown ids are ignored. The counters stay readable until the id is used again.
+  void remove_flow(FlowId id);
+  // `listener` is told of each change of the FDB, on the control lcore, in order, from within poll(),
+  // set_networks() and add_path(). It must not call those, nor set_path_listener(). What is there already it
+  // is not told: see paths(). Empty: nobody is told.
+  void set_path_listener(PathListener listener);
+  // The row was used by the NIC: its idle time begins anew. A row that is not there is ignored.
+  void touch(NetworkId network, const net::Mac& mac);
   // Instead of PortSetup::own_macs, e.g. after the kernel link's MAC has changed.
   void set_own_macs(PortIndex port, std::vector<net::Mac> macs);
 
@@ -152,6 +196,9 @@ class Dataplane {
   std::vector<PathRow> paths(TimePoint now) const;
   Stats stats() const;
   EncapCounters encap_counters(EncapId id) const;
+  // What went into the tunnel for the flow. Anew with each set_flow() of an id that was not in use; within
+  // the turn in which that happens a worker may still count a packet of the id's earlier flow.
+  FlowCounters flow_counters(FlowId id) const;
   // Packets that came in on the port, or were to leave by it, and were dropped.
   uint64_t port_drops(PortIndex port) const;
 

@@ -24,7 +24,9 @@ bool Fdb::add_static(StationKey station, Where where, uint32_t now_s) {
   const auto value = hash_.find(station);
   if (!value) return add(station, where, Origin::configured, now_s);
   const uint32_t number = FdbValue::unpack(*value).row;
-  rows_[number].origin = Origin::configured;
+  Row& row = rows_[number];
+  if (row.origin == Origin::configured && row.where == where) return true;
+  row.origin = Origin::configured;
   move(number, where);
   return true;
 }
@@ -39,8 +41,9 @@ bool Fdb::add(StationKey station, Where where, Origin origin, uint32_t now_s) {
     free_.pop_back();
   // A worker that still holds the number of a row that is gone may stamp the new one: it is new, and so in
   // use.
-  rows_[number] = {station, where, origin, true, now_s};
+  rows_[number] = {.station = station, .where = where, .origin = origin, .used = true, .created_s = now_s};
   ++macs_[station.network()];
+  tell(PathEvent::Kind::appeared, rows_[number]);
   return true;
 }
 
@@ -50,14 +53,27 @@ void Fdb::move(uint32_t number, Where where) {
   // One atomic store of a value: readers find the old place or the new one. The key exists, so it cannot
   // fail.
   hash_.assign(row.station, FdbValue{number, where}.pack());
+  tell(PathEvent::Kind::moved, row);
 }
 
 void Fdb::remove(uint32_t number) {
   Row& row = rows_[number];
   hash_.erase(row.station);
   --macs_[row.station.network()];
-  row = {};
+  const Row gone = std::exchange(row, {});
   free_.push_back(number);
+  tell(PathEvent::Kind::gone, gone);
+}
+
+void Fdb::tell(PathEvent::Kind kind, const Row& row) const {
+  if (listener_) listener_({kind, row.station.network(), row.station.mac(), row.where, row.origin});
+}
+
+bool Fdb::touch(StationKey station, uint32_t now_s) {
+  const auto value = hash_.find(station);
+  if (!value) return false;
+  rows_[FdbValue::unpack(*value).row].touched_s = now_s;
+  return true;
 }
 
 size_t Fdb::remove_if(const std::function<bool(StationKey, Where)>& gone) {
@@ -71,7 +87,7 @@ size_t Fdb::remove_if(const std::function<bool(StationKey, Where)>& gone) {
 }
 
 uint32_t Fdb::last_used_s(uint32_t number) const {
-  uint32_t last = rows_[number].created_s;
+  uint32_t last = std::max(rows_[number].created_s, rows_[number].touched_s);
   for (const auto* stamps : stamps_) last = std::max(last, stamps[number].load(std::memory_order_relaxed));
   return last;
 }

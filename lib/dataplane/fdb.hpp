@@ -34,6 +34,11 @@ class Fdb {
   // A row that neither moves nor ages. False: the FDB is full.
   bool add_static(StationKey station, Where where, uint32_t now_s);
 
+  // The row counts as used now, as if a frame had. False: no such row.
+  bool touch(StationKey station, uint32_t now_s);
+  // Told of each change from within the call that makes it, when the row is as the event says.
+  void set_listener(PathListener listener) { listener_ = std::move(listener); }
+
   // Removes the rows for which `gone` is true. Returns how many.
   size_t remove_if(const std::function<bool(StationKey, Where)>& gone);
 
@@ -54,8 +59,10 @@ class Fdb {
     Origin origin = Origin::learned;
     bool used = false;
     uint32_t created_s = 0;
+    uint32_t touched_s = 0;  // by touch(); 0: never
   };
 
+  void tell(PathEvent::Kind kind, const Row& row) const;
   bool add(StationKey station, Where where, Origin origin, uint32_t now_s);
   void move(uint32_t number, Where where);
   void remove(uint32_t number);
@@ -66,6 +73,7 @@ class Fdb {
   std::vector<const std::atomic<uint32_t>*> stamps_;  // one array a worker
   std::vector<Row> rows_;                             // by row number
   std::vector<uint32_t> free_;                        // numbers below rows_.size() not in use
+  PathListener listener_;                             // empty: nobody listens
   std::vector<uint32_t> macs_;                        // rows of each network, by NetworkId
 };
 

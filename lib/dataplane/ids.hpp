@@ -11,10 +11,12 @@ namespace culvert::dataplane {
 
 using PortIndex = uint16_t;  // place in the configured list of ports
 using EncapId = uint32_t;    // below kMaxEncaps
+using FlowId = uint32_t;     // below kMaxFlows; given out by the caller
 using NetworkId = uint16_t;  // below kMaxNetworks; given out densely from 0
 
 inline constexpr size_t kMaxPorts = 256;
 inline constexpr size_t kMaxEncaps = 65536;
+inline constexpr size_t kMaxFlows = 1u << 18;
 inline constexpr size_t kMaxNetworks = 4096;
 
 // Where a MAC is: behind a port, or behind a tunnel's encap.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/classifier.hpp"
 #include "dataplane/encap_slot.hpp"
 #include "dataplane/ids.hpp"
 #include "dataplane/snapshot.hpp"
@@ -44,6 +45,8 @@ struct Shared {
   rcu::Domain* domain = nullptr;
   rcu::Published<Snapshot> snapshot;  // never null
   std::unique_ptr<rcu::Published<EncapSlot>[]> encaps { new rcu::Published<EncapSlot>[ kMaxEncaps ] };
+  // By PortIndex; null: no flows.
+  std::unique_ptr<rcu::Published<PortFlows>[]> flows { new rcu::Published<PortFlows>[ kMaxPorts ] };
   std::unique_ptr<FdbHash> fdb;
   // Release by the control lcore after the change of the FDB that began the epoch, acquire by workers: who
   // sees the epoch sees the change.

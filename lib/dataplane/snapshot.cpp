@@ -12,8 +12,8 @@ Status add_network(Snapshot& snapshot, const NetworkSpec& spec, std::vector<bool
   for (const PortIndex index : spec.ports) {
     if (index >= snapshot.ports.size()) return error("network {}: there is no port {}", spec.id, index);
     PortRole& port = snapshot.ports[index];
-    if (port.tenant) return error("network {}: port {} is in network {}", spec.id, index, port.network);
-    port.tenant = true;
+    if (port.in_network) return error("network {}: port {} is in network {}", spec.id, index, port.network);
+    port.tenant = port.in_network = true;
     port.network = spec.id;
   }
   for (const EncapId encap : spec.encaps) {
@@ -44,11 +44,14 @@ Status add_termination(Snapshot& snapshot, const Termination& termination) {
 
 }  // namespace
 
-Result<Snapshot> make_snapshot(std::span<const PortSetup> ports, std::span<const NetworkSpec> networks,
+Result<Snapshot> make_snapshot(std::span<const PortSetup> ports, const std::vector<bool>& has_flows,
+                               std::span<const NetworkSpec> networks,
                                std::span<const Termination> terminations) {
   Snapshot snapshot;
   for (const PortSetup& setup : ports) {
+    const bool flows = has_flows[snapshot.ports.size()];
     PortRole& role = snapshot.ports.emplace_back();
+    role.tenant = flows && !setup.underlay;
     role.kernel_frames = setup.kernel_frames;
     for (const net::Mac& mac : setup.own_macs) role.own_macs.push_back(mac.bits());
   }

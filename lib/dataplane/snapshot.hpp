@@ -15,7 +15,8 @@
 namespace culvert::dataplane {
 
 struct PortRole {
-  bool tenant = false;  // of `network`; else an underlay port
+  bool tenant = false;      // in a network, or with flows; else an underlay port
+  bool in_network = false;  // `network`
   bool kernel_frames = false;
   NetworkId network = 0;
   std::vector<uint64_t> own_macs;  // Mac::bits()
@@ -48,8 +49,9 @@ struct Snapshot {
   }
 };
 
-// Error: see Dataplane::set_networks() and set_terminations().
-Result<Snapshot> make_snapshot(std::span<const PortSetup> ports, std::span<const NetworkSpec> networks,
+// `has_flows` by PortIndex. Error: see Dataplane::set_networks() and set_terminations().
+Result<Snapshot> make_snapshot(std::span<const PortSetup> ports, const std::vector<bool>& has_flows,
+                               std::span<const NetworkSpec> networks,
                                std::span<const Termination> terminations);
 
 }  // namespace culvert::dataplane

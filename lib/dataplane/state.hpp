@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "dataplane/classifier.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/fdb.hpp"
 #include "dataplane/shared.hpp"
@@ -20,7 +21,11 @@ struct Dataplane::State {
     bool more = false;   // requests are left
   };
 
-  explicit State(rcu::Domain& domain) : retired(domain) {}
+  explicit State(rcu::Domain& domain, std::vector<PortSetup> setups)
+      : ports(std::move(setups)),
+        port_has_flows(ports.size()),
+        retired(domain),
+        classifier({shared.flows.get(), ports.size()}, domain, retired) {}
 
   // Control lcore, all of them.
   Status publish_snapshot();
@@ -33,19 +38,27 @@ struct Dataplane::State {
   size_t collect(size_t budget);
   // Removes the FDB rows that point at what is no member of their network.
   void forget_strangers();
+  // Is it sound, and may the port have flows?
+  Status check_flow(FlowId id, const FlowRule& rule) const;
+  // Publishes that the port has flows now, or has none any more.
+  void update_role(PortIndex port);
+  EncapCounters sum_flow(FlowId id) const;
   bool is_member(NetworkId id, Where where) const;
   EncapCounters sum_encap(EncapId id) const;
   uint32_t seconds(TimePoint now) const;
 
   std::vector<PortSetup> ports;
+  std::vector<bool> port_has_flows;  // as published
   std::vector<NetworkSpec> networks;
   std::vector<Termination> terminations;
   Shared shared;  // written here, read by the workers
   rcu::RetireQueue retired;
+  Classifier classifier;
   std::vector<std::unique_ptr<Worker>> workers;
   std::unique_ptr<Fdb> fdb;
   std::vector<Worker*> launched;                          // on their lcores
   std::unordered_map<EncapId, EncapCounters> encap_base;  // counted for earlier owners of the id
+  std::unordered_map<FlowId, EncapCounters> flow_base;    // the same
 
   std::optional<TimePoint> started;
   Pulse pulse;                // as published last

@@ -79,10 +79,12 @@ unsigned Worker::poll(const RxQueue& queue) {
     return count;
   }
   frames_.count = 0;
-  if (snapshot_->ports[queue.port].tenant)
+  if (snapshot_->ports[queue.port].tenant) {
     take_tenant_frames(queue.port, burst, frames_);
-  else
+    take_flows(queue.port, frames_);
+  } else {
     terminate_tunnels(queue.port, burst, frames_);
+  }
   find_destinations(frames_);
   deliver(frames_);
   transmit();

@@ -3,6 +3,7 @@
 //
 //   worker.cpp           the loop: poll a queue, sort the burst by the port's role, idle
 //   stage_tenant.cpp     frames of a tenant: whole? whose? which flow?            -> Frame
+//   stage_flows.cpp      explicit flows: is it for one of them? then into its tunnel
 //   stage_terminate.cpp  outer packets: one of our tunnels? sound? then decap     -> Frame
 //   stage_lookup.cpp     source: known here? else ask to learn; destination: where is it?
 //   stage_deliver.cpp    encap (encap.hpp), another port, or a copy for everybody (stage_flood.cpp)
@@ -95,6 +96,7 @@ class Worker {
   unsigned poll(const RxQueue& queue);
   void take_tenant_frames(PortIndex port, std::span<rte_mbuf*> packets, Frames& frames);
   void terminate_tunnels(PortIndex port, std::span<rte_mbuf*> packets, Frames& frames);
+  void take_flows(PortIndex port, Frames& frames);
   void find_destinations(Frames& frames);
   void deliver(Frames& frames);
   void flood(const Frame& frame);
@@ -104,6 +106,7 @@ class Worker {
   bool accept(PortIndex port, rte_mbuf* mbuf, uint64_t source_bits);
   void decapsulate(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes, const TunnelMatch& match,
                    Frames& frames);
+  void match_flows(const PortFlows& flows, Frames& frames);
   void refuse_outer(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes);
   Where look_up(StationKey station);
   Where look_up_fdb(StationKey station);

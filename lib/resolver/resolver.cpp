@@ -39,6 +39,17 @@ EncapId Resolver::add(const tunnel::Tunnel& tunnel, TimePoint now) {
   return id;
 }
 
+void Resolver::change(EncapId id, const tunnel::Tunnel& tunnel, TimePoint now) {
+  Row& row = rows_.at(id);
+  tunnel::Tunnel& mine = row.adjacency.tunnel;
+  by_remote_.erase({{mine.table, mine.remote}, id});
+  by_local_.erase({mine.local, id});
+  mine = tunnel;
+  by_remote_.insert({{tunnel.table, tunnel.remote}, id});
+  by_local_.insert({tunnel.local, id});
+  update(row, now, true);
+}
+
 void Resolver::remove(EncapId id) {
   const Row& row = rows_.at(id);
   const tunnel::Tunnel& tunnel = row.adjacency.tunnel;

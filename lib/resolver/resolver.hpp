@@ -62,6 +62,8 @@ class Resolver : public mirror::Listener {
 
   // Resolves at once. Ids are reused after remove().
   EncapId add(const tunnel::Tunnel& tunnel, TimePoint now);
+  // The encap is another tunnel's from now on, in one step.
+  void change(EncapId id, const tunnel::Tunnel& tunnel, TimePoint now);
   void remove(EncapId id);
 
   const Adjacency& at(EncapId id) const { return rows_.at(id).adjacency; }

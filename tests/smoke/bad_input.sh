@@ -52,8 +52,15 @@ networks: [{name: n, type: l2, ports: [a], learning: perhaps}]"
 bad 3 'a' <<< "$ports
 networks: [{name: n, type: l2, ports: [a]},
            {name: m, type: l2, ports: [a]}]"
-bad 2 'not supported yet' <<< "$ports
+bad 2 "no tunnel 't'" <<< "$ports
 flows: [{name: f, port: a, match: {vlan: 1}, tunnel: t}]"
+bad 3 '4095' <<< "$ports
+tunnels: [$tunnel}]
+flows: [{name: f, port: a, match: {vlan: 4095}, tunnel: t}]"
+bad 3 'take no packet' <<< "$ports
+tunnels: [$tunnel}]
+flows: [{name: f, port: a, match: {ipv4_src: 10.0.0.0/8, ipv6_dst: 'fd00::1'}, tunnel: t}]"
+bad 1 'sometimes' <<< "offload: {mode: sometimes}"
 bad 2 'syntax' <<< "ports: [{name: a"
 bad 2 'kernel_path' <<< "ports:
   - {name: a, ethdev: x, kernel_path: sometimes}"
@@ -112,8 +119,9 @@ wrong tunnel del nowhere
 wrong tunnel del vx100
 wrong wait soon
 wrong wait 1 tunnel nowhere
-wrong flow add f port tenant match vlan 1 tunnel vx100
-wrong reload
+wrong flow add f port tenant match vlan 1 tunnel nowhere
+wrong flow add f port tenant match ipv4_src 10.0.0.1/8 tunnel vx100
+wrong flow del nowhere
 [ "$(ctl show tunnels json)" = "$before" ] || fail "a wrong command changed the tunnels"
 ping_all "$ta" 10.7.0.2
 

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "config/flow_keys.hpp"
+#include "config/flow_overlaps.hpp"
 #include "config/route_tables.hpp"
 #include "config/tunnel_keys.hpp"
 
@@ -232,7 +234,6 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     NotSupportedYet, BadConfig,
     testing::Values(
-        Bad{"@flows: []\n", "flows: not supported yet"}, Bad{"@offload: {mode: off}\n", "not supported yet"},
         Bad{PORT "@gids: 256}\n", "ports[0].gids: not supported yet"},
         Bad{PORT "netdev: v, kernel_path: @tap}\n", "'tap' is not supported yet"},
         Bad{"tunnels:\n  - {name: t, type: @gre, local: 10.0.0.1, remote: 10.0.0.2}",
@@ -252,6 +253,128 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{NETWORK "@paths: []}\n", "networks[0].paths: not supported yet"},
         Bad{NETWORK "@table: main}\n", "networks[0].table: not supported yet"},
         Bad{NETWORK "@routes: []}\n", "networks[0].routes: not supported yet"}));
+
+#define FLOWS "ports: [{name: p, ethdev: e}]\n" TUNNEL "}\nflows:\n  - {name: f, port: p, tunnel: t, "
+
+INSTANTIATE_TEST_SUITE_P(
+    Flows, BadConfig,
+    testing::Values(
+        Bad{"flows: @x\n", "flows is a single value; expected a list"},
+        Bad{FLOWS "match: {@eth: x}}\n", "unknown key 'eth' in flows[0].match; known keys: eth_src, eth_dst"},
+        Bad{FLOWS "match: {}, @mach: {}}\n", "unknown key 'mach' in flows[0]; did you mean 'match'?"},
+        Bad{FLOWS "match: @any}\n", "flows[0].match is a single value; expected a map"},
+        Bad{FLOWS "match: {eth_src: @2:0}}\n", "flows[0].match.eth_src: '2:0' is no MAC address"},
+        Bad{FLOWS "match: {vlan: @4095}}\n", "'4095' is no number from 0 to 4094 and not none"},
+        Bad{FLOWS "match: {ipv4_dst: @10.7.0.1/16}}\n",
+            "is no IPv4 prefix; expected one such as 10.7.0.0/16"},
+        Bad{FLOWS "match: {ipv4_src: @'fd00::/8'}}\n", "is no IPv4 prefix"},
+        Bad{FLOWS "match: {ipv6_src: @10.0.0.0/8}}\n", "is no IPv6 prefix"},
+        Bad{FLOWS "match: {ipv4_src: 10.0.0.0/8, ipv6_src: @'fd00::/8'}}\n", "take no packet"},
+        Bad{FLOWS "match: @{ipv4_src: 10.0.0.0/8, ipv6_dst: 'fd00::/8'}}\n",
+            "flows[0].match: ipv4 and ipv6 in one match take no packet"},
+        Bad{FLOWS "match: @{ip_proto: icmp, l4_dst: 1}}\n", "ip_proto 1 has no ports"},
+        Bad{FLOWS "match: {ip_proto: @quic}}\n", "'quic' is no IP protocol; expected icmp, igmp, tcp, udp"},
+        Bad{FLOWS "match: {l4_src: @65536}}\n", "is no number from 0 to 65535"},
+        Bad{FLOWS "match: {}, priority: @65536}\n",
+            "flows[0].priority: '65536' is no number from 0 to 65535"},
+        Bad{FLOWS "match: {}}\n  - {name: @f, port: p, tunnel: t, match: {}}\n",
+            "the flow 'f' stands twice; its first is on line 5"},
+        Bad{"ports: [{name: u, ethdev: d, netdev: n}]\n" TUNNEL
+            "}\nflows: [{name: f, port: @u, tunnel: t, match: {}}]\n",
+            "flows[0].port: port 'u' has a netdev and is in no network"},
+        Bad{FLOWS "match: {}}\n  - {name: g, port: @q, tunnel: t, match: {}}\n", "there is no port 'q'"},
+        Bad{FLOWS "match: {}}\n  - {name: g, port: p, tunnel: @u, match: {}}\n",
+            "there is no tunnel 'u'; known tunnels: t"},
+        Bad{FLOWS "match: {}}\n  - @{name: g, port: p, tunnel: t}\n", "flows[1] lacks the key 'match'"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Offload, BadConfig,
+    testing::Values(Bad{"offload: {mode: @on}\n",
+                        "offload.mode: 'on' is not known; expected auto, off, required"},
+                    Bad{"offload: {layout: @round}\n", "expected auto, tagged, flat"},
+                    Bad{"offload: {@node: off}\n", "unknown key 'node' in offload; did you mean 'mode'?"},
+                    Bad{"offload: @off\n", "offload is a single value; expected a map"}));
+
+TEST(Config, FlowsAndOffload) {
+  const Parsed parsed = parse(kGood + R"(
+flows:
+  - {name: dns, port: tenant, match: {ipv4_dst: 10.7.0.0/16, ip_proto: udp, l4_dst: 53}, tunnel: vx100, priority: 10}
+  - name: all
+    port: tenant
+    match: {eth_src: 02:00:00:00:00:01, eth_dst: 02:00:00:00:00:02, vlan: none, ipv6_src: fd00::/8,
+            ipv6_dst: fd00::1, ip_proto: 6, l4_src: 1, l4_dst: 65535}
+    tunnel: vx100
+offload: {mode: off, layout: flat}
+)",
+                              "c");
+  ASSERT_TRUE(parsed.errors.empty()) << text_of(parsed.errors);
+  EXPECT_TRUE(parsed.warnings.empty()) << text_of(parsed.warnings);
+  ASSERT_EQ(parsed.config.flows.size(), 2u);
+  const tunnel::Flow& dns = parsed.config.flows[0];
+  EXPECT_EQ(dns.name + " " + dns.port + " " + dns.tunnel, "dns tenant vx100");
+  EXPECT_EQ(dns.priority, 10);
+  EXPECT_EQ(to_string(dns.match), "ipv4_dst 10.7.0.0/16 ip_proto 17 l4_dst 53");
+  EXPECT_EQ(parsed.config.flows[1].priority, 100);
+  EXPECT_EQ(to_string(parsed.config.flows[1].match),
+            "eth_src 02:00:00:00:00:01 eth_dst 02:00:00:00:00:02 vlan none ipv6_src fd00::/8 "
+            "ipv6_dst fd00::1/128 ip_proto 6 l4_src 1 l4_dst 65535");
+  EXPECT_EQ(parsed.config.offload, (Offload{Offload::Mode::off, Offload::Layout::flat}));
+  EXPECT_EQ(parse(kGood, "c").config.offload, Offload{});
+}
+
+TEST(Config, WarnsOfFlowsThatWantTheSamePackets) {
+  std::string good = kGood;
+  good.insert(good.find("tunnels:"), "  - {name: other, ethdev: net_tap1}\n");
+  const Parsed parsed = parse(good + R"(
+flows:
+  - {name: a, port: tenant, match: {ipv4_dst: 10.7.0.0/16}, tunnel: vx100}
+  - {name: b, port: tenant, match: {l4_dst: 53}, tunnel: vx100, priority: 99}
+  - {name: c, port: other, match: {l4_dst: 53}, tunnel: vx100}
+  - {name: d, port: tenant, match: {ipv4_dst: 10.8.0.0/16}, tunnel: vx100}
+  - {name: e, port: tenant, match: {ipv4_dst: 10.7.1.0/24, vlan: none}, tunnel: vx100}
+)",
+                              "c");
+  ASSERT_TRUE(parsed.errors.empty()) << text_of(parsed.errors);
+  ASSERT_EQ(parsed.warnings.size(), 1u) << text_of(parsed.warnings);
+  EXPECT_TRUE(parsed.warnings[0].to_string().starts_with(
+      "c:16:5: warning: flow e: some packets of port tenant match flow a too, and both have priority 100"))
+      << parsed.warnings[0].to_string();
+}
+
+// Compared with the slow way, looking at every flow.
+TEST(FlowOverlaps, FindsWhatAnyComparisonFinds) {
+  std::vector<tunnel::Flow> flows;
+  for (unsigned i = 0; i < 300; ++i) {
+    tunnel::Flow& flow = flows.emplace_back();
+    flow.name = std::to_string(i);
+    flow.priority = static_cast<uint16_t>(i % 2);
+    const auto address = net::IpAddr::v4(net::be32{0x0a000000u + i * 2654435761u % 65536});
+    if (i % 3 != 0) flow.match.dst = net::Prefix::of(address, 20 + i % 13);
+    if (i % 5 != 0) flow.match.ip_proto = static_cast<uint8_t>(i % 7);
+    if (i % 4 == 0) flow.match.vlan = static_cast<uint16_t>(i % 3);
+  }
+  FlowOverlaps overlaps;
+  std::vector<const tunnel::Flow*> added;
+  const auto check = [&](const tunnel::Flow& flow) {
+    const auto meets = [&](const tunnel::Flow* other) {
+      return other->priority == flow.priority && overlap(masked_key(other->match), masked_key(flow.match));
+    };
+    EXPECT_EQ(overlaps.find(flow).has_value(), std::ranges::any_of(added, meets)) << to_string(flow.match);
+    const auto found = overlaps.find(flow);
+    EXPECT_TRUE(!found || meets(&flows.at(std::stoul(*found))));
+  };
+  for (const tunnel::Flow& flow : flows) {
+    check(flow);
+    overlaps.add(flow);
+    added.push_back(&flow);
+  }
+  while (!added.empty()) {
+    overlaps.remove(*added.back());
+    const tunnel::Flow& gone = *added.back();
+    added.pop_back();
+    check(gone);
+  }
+}
 
 TEST(Config, AllErrorsAtOnceInTheOrderOfTheFile) {
   const Parsed parsed = parse(R"(
@@ -331,14 +454,47 @@ TEST(TunnelFromPairs, Errors) {
   EXPECT_NE(message("t", {{"remote", "::1"}}, 3).find("not supported yet"), std::string::npos);
 }
 
-TEST(TunnelKeys, WordsForCompletionAreAccepted) {
-  for (const auto& key : tunnel_keys()) {
+TEST(FlowFromWords, TheSameKeysAsTheYaml) {
+  const FlowWords words{"f", "tenant", "vx100", {{"ipv4_dst", "10.7.0.0/16"}, {"ip_proto", "udp"}}, "7"};
+  const auto made = flow_from_words(words);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->name + " " + made->port + " " + made->tunnel, "f tenant vx100");
+  EXPECT_EQ(made->priority, 7);
+  EXPECT_EQ(to_string(made->match), "ipv4_dst 10.7.0.0/16 ip_proto 17");
+}
+
+TEST(FlowFromWords, Errors) {
+  const auto message = [](const Pairs& match, std::optional<std::string> priority = std::nullopt,
+                          const char* name = "f") {
+    const auto made = flow_from_words({name, "tenant", "vx100", match, priority});
+    return made ? std::string("no error") : made.error().message;
+  };
+  EXPECT_EQ(message({{"vlan", "none"}}), "no error");
+  EXPECT_NE(message({{"vlan", "none"}}, std::nullopt, "a/b").find("'a/b' is no name"), std::string::npos);
+  EXPECT_EQ(message({{"vlan", "none"}}, "70000"), "priority: '70000' is no number from 0 to 65535");
+  EXPECT_NE(message({{"vlam", "1"}}).find("unknown key 'vlam' in a match; did you mean 'vlan'?"),
+            std::string::npos);
+  EXPECT_EQ(message({{"vlan", "1"}, {"vlan", "2"}}), "vlan is given twice; expected it once");
+  EXPECT_NE(message({{"ip_proto", "gre"}, {"l4_src", "1"}}).find("ip_proto 47 has no ports"),
+            std::string::npos);
+  EXPECT_NE(message({{"ipv4_dst", "1.2.3.4"}, {"ipv6_dst", "::1"}}).find("take no packet"),
+            std::string::npos);
+}
+
+template <typename T>
+void expect_words_are_accepted(std::span<const Key<T>> keys) {
+  for (const auto& key : keys) {
     std::istringstream words{std::string(key.words)};
     for (std::string word; words >> word;) {
-      tunnel::Tunnel tunnel;
-      EXPECT_TRUE(key.set(word, tunnel)) << key.name << " " << word;
+      T object;
+      EXPECT_TRUE(key.set(word, object)) << key.name << " " << word;
     }
   }
+}
+
+TEST(Keys, WordsForCompletionAreAccepted) {
+  expect_words_are_accepted(tunnel_keys());
+  expect_words_are_accepted(match_keys());
 }
 
 TEST(RouteTables, NamesFromFiles) {

@@ -66,6 +66,10 @@ class FakeApi : public Api {
     encap.bytes = 1000;
     encap_views = {encap};
     path_views = {{"blue", *net::Mac::parse("02:00:00:00:00:09"), "vx100", std::nullopt, "learned", 3, 1}};
+    flow_views = {
+        {"dns", "config", "tenant", "vx100", "software", "the NIC is full", 12, 1200},
+        {"web", "shell", "tenant", "vx200", "pending", "no route to 192.0.2.3", 0, 0},
+        {"blue.02:00:00:00:00:09", "path", std::nullopt, std::nullopt, "offloaded", std::nullopt, 7, 700}};
     stats_view.rx = 100;
     stats_view.flooded = 4;
     stats_view.learned = 3;
@@ -100,6 +104,30 @@ class FakeApi : public Api {
     changes.push_back("del " + name);
     return {};
   }
+  std::vector<FlowView> flows() override { return flow_views; }
+  Status add_flow(const tunnel::Flow& flow) override {
+    changes.push_back("add flow " + flow.name);
+    added_flows.push_back(flow);
+    return {};
+  }
+  Status delete_flow(const std::string& name) override {
+    if (name == "dns") return error("flow dns is the configuration's; take it out there and reload");
+    changes.push_back("del flow " + name);
+    return {};
+  }
+  void flush_flows() override { changes.emplace_back("flush flows"); }
+  void explain_flow(const std::string& name, std::function<void(Result<std::string>)> done) override {
+    explained = name;
+    explain_done = std::move(done);
+  }
+  void verify(std::function<void(Result<std::vector<std::string>>)> done) override {
+    verify_done = std::move(done);
+  }
+  Status reload() override {
+    if (!reload_error.empty()) return error("{}", reload_error);
+    changes.emplace_back("reload");
+    return {};
+  }
   void wait(TimePoint deadline, std::optional<std::string> tunnel,
             std::function<void(Status)> done) override {
     waits.push_back({deadline, std::move(tunnel), std::move(done)});
@@ -124,11 +152,16 @@ class FakeApi : public Api {
   std::vector<RouteView> route_views;
   std::vector<TunnelView> tunnel_views;
   std::vector<EncapView> encap_views;
+  std::vector<FlowView> flow_views;
   std::vector<PathView> path_views;
   StatsView stats_view;
   MirrorView mirror_view;
   RouteQuery last_query;
   std::vector<tunnel::Tunnel> added;
+  std::vector<tunnel::Flow> added_flows;
+  std::string explained, reload_error;
+  std::function<void(Result<std::string>)> explain_done;
+  std::function<void(Result<std::vector<std::string>>)> verify_done;
   std::vector<std::string> changes;  // what has changed something, in order
   std::vector<Wait> waits;
   std::function<void()> on_shutdown;

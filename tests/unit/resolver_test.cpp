@@ -252,6 +252,25 @@ TEST_F(ResolverTest, ChangesReachOnlyWhatTheyConcern) {
   EXPECT_EQ(changes_[three], 1);
 }
 
+TEST_F(ResolverTest, AnEncapMayBecomeAnotherTunnels) {
+  neighbour("192.0.2.2");
+  settle();
+  const EncapId id = add(to("192.0.2.2"));
+  resolver_->change(id, to("192.0.2.3"), now_);
+  EXPECT_EQ(reason(id), Reason::neighbour_unresolved) << text(id);
+  EXPECT_EQ(changes_[id], 2);
+  neighbour("192.0.2.2", "02:00:00:00:00:09");  // no longer its concern
+  settle();
+  EXPECT_EQ(changes_[id], 2);
+  neighbour("192.0.2.3", "02:00:00:00:00:03");
+  settle();
+  ASSERT_EQ(reason(id), Reason::none) << text(id);
+  EXPECT_EQ(rule(id).dst_mac.to_string(), "02:00:00:00:00:03");
+  resolver_->remove(id);
+  EXPECT_EQ(
+      resolver_->encaps_on({mirror_->link_by_name("uplink")->ifindex, *net::IpAddr::parse("192.0.2.3")}), 0u);
+}
+
 TEST_F(ResolverTest, ManyTunnelsOnOneNeighbour) {
   neighbour("192.0.2.254");
   ip("route add 198.51.100.0/24 via 192.0.2.254");

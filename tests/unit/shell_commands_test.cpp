@@ -112,6 +112,83 @@ TEST_F(Commands, Paths) {
     "port":null,"origin":"learned","idle_s":3,"refs":1}])"));
 }
 
+TEST_F(Commands, Flows) {
+  const Json all = run_json("show flows json");
+  EXPECT_EQ(all, Json::parse(R"([
+    {"name":"dns","source":"config","port":"tenant","tunnel":"vx100","state":"software","reason":"the NIC is full",
+     "packets":12,"bytes":1200},
+    {"name":"web","source":"shell","port":"tenant","tunnel":"vx200","state":"pending",
+     "reason":"no route to 192.0.2.3","packets":0,"bytes":0},
+    {"name":"blue.02:00:00:00:00:09","source":"path","port":null,"tunnel":null,"state":"offloaded","reason":null,
+     "packets":7,"bytes":700}])"));
+  EXPECT_EQ(run_json("show flows web json"), Json::array({all[1]}));
+  EXPECT_EQ(run("show flows dns").text,
+            "name  source  port    tunnel  state     reason           packets  bytes\n"
+            "dns   config  tenant  vx100   software  the NIC is full       12   1200\n");
+}
+
+TEST_F(Commands, FlowAddDelFlush) {
+  EXPECT_EQ(
+      run("flow add a port tenant match ipv4_dst 10.7.0.0/16 ip_proto udp l4_dst 53 tunnel vx100").outcome,
+      Outcome::ok);
+  EXPECT_EQ(run("flow add b port uplink match vlan none tunnel vx200 priority 7").outcome, Outcome::ok);
+  ASSERT_EQ(api_.added_flows.size(), 2u);
+  const tunnel::Flow &a = api_.added_flows[0], &b = api_.added_flows[1];
+  EXPECT_EQ(a.port + " " + a.tunnel, "tenant vx100");
+  EXPECT_EQ(to_string(a.match), "ipv4_dst 10.7.0.0/16 ip_proto 17 l4_dst 53");
+  EXPECT_EQ(a.priority, tunnel::Flow::kDefaultPriority);
+  EXPECT_EQ(b.port + " " + b.tunnel, "uplink vx200");
+  EXPECT_EQ(to_string(b.match), "vlan none");
+  EXPECT_EQ(b.priority, 7);
+  EXPECT_EQ(run("flow del web").outcome, Outcome::ok);
+  EXPECT_EQ(run("flow flush").outcome, Outcome::ok);
+  EXPECT_EQ(api_.changes, (Names{"add flow a", "add flow b", "del flow web", "flush flows"}));
+}
+
+TEST_F(Commands, FlowExplainAnswersLater) {
+  RawClient client = attach(), other = attach();
+  ASSERT_TRUE(client.send("run flow explain dns\n"));
+  ASSERT_TRUE(turn_until([&] { return static_cast<bool>(api_.explain_done); }));
+  EXPECT_EQ(api_.explained, "dns");
+  EXPECT_EQ(ask(other, "run show mirror").outcome, Outcome::ok);
+  EXPECT_TRUE(client.answers().empty());
+  api_.explain_done(std::string("one\ntwo\n"));
+  std::vector<Answer> answers;
+  ASSERT_TRUE(turn_until([&] { return !(answers = client.answers()).empty(); }));
+  EXPECT_EQ(answers[0].outcome, Outcome::ok);
+  EXPECT_EQ(answers[0].text, "one\ntwo\n");
+}
+
+TEST_F(Commands, VerifyIsAnErrorWithEachDifference) {
+  const auto verify = [&](Result<std::vector<std::string>> result) {
+    api_.verify_done = nullptr;
+    RawClient client = attach();
+    EXPECT_TRUE(client.send("run verify\n"));
+    EXPECT_TRUE(turn_until([&] { return static_cast<bool>(api_.verify_done); }));
+    api_.verify_done(std::move(result));
+    std::vector<Answer> answers;
+    EXPECT_TRUE(turn_until([&] { return !(answers = client.answers()).empty(); }));
+    return answers.at(0);
+  };
+  const Answer clean = verify(std::vector<std::string>{});
+  EXPECT_EQ(clean.outcome, Outcome::ok);
+  EXPECT_EQ(clean.text, "");
+  const Answer bad = verify(std::vector<std::string>{"flow dns: no rule", "slot 3: another header"});
+  EXPECT_EQ(bad.outcome, Outcome::error);
+  EXPECT_EQ(bad.text,
+            "2 of what is wanted and what the NIC has differ:\nflow dns: no rule\nslot 3: another header");
+  EXPECT_EQ(verify(error("the NIC does not answer")).text, "the NIC does not answer");
+}
+
+TEST_F(Commands, Reload) {
+  EXPECT_EQ(run("reload").outcome, Outcome::ok);
+  EXPECT_EQ(api_.changes, Names{"reload"});
+  api_.reload_error = "c.yaml:1:2: wrong";
+  const Answer wrong = run("reload");
+  EXPECT_EQ(wrong.outcome, Outcome::error);
+  EXPECT_EQ(wrong.text, "c.yaml:1:2: wrong");
+}
+
 TEST_F(Commands, Stats) {
   const Json stats = run_json("show stats json");
   EXPECT_EQ(stats,
@@ -145,8 +222,9 @@ TEST_F(Commands, NothingIsAnEmptyListAndAHeader) {
   api_.route_views.clear();
   api_.tunnel_views.clear();
   api_.encap_views.clear();
+  api_.flow_views.clear();
   api_.path_views.clear();
-  for (const char* what : {"ports", "neighbours", "routes", "tunnels", "encaps", "paths"}) {
+  for (const char* what : {"ports", "neighbours", "routes", "tunnels", "encaps", "flows", "paths"}) {
     EXPECT_EQ(run(fmt::format("show {} json", what)).text, "[]\n");
     const std::string table = run(fmt::format("show {}", what)).text;
     EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 1) << table;
@@ -165,6 +243,7 @@ TEST_F(Commands, FieldsOfTheContractInItsOrder) {
       {"encaps",
        {"id", "tunnel", "state", "reason", "port", "via", "dst_mac", "src_mac", "src_ip", "mtu", "header",
         "refs", "in_hardware", "packets", "bytes"}},
+      {"flows", {"name", "source", "port", "tunnel", "state", "reason", "packets", "bytes"}},
       {"paths", {"network", "mac", "tunnel", "port", "origin", "idle_s", "refs"}},
   };
   for (const auto& [what, fields] : contract)
@@ -266,7 +345,8 @@ TEST_F(Commands, BadLinesAreOneClearErrorAndChangeNothing) {
       {"show routes 10.0.0.0/33", "is no prefix"},
       {"show routes 10.0.0.300", "'10.0.0.300' is no IP address"},
       {"show routes main", "'main' does not fit after 'show routes'"},
-      {"show flows", "show flows: not supported yet"},
+      {"show flows nobody", "there is no flow 'nobody'; known flows: dns, web, blue.02"},
+      {"show flows wbe json", "did you mean 'web'?"},
       {"show gids json", "show gids: not supported yet"},
       {"tunnel", "'tunnel' is incomplete; expected 'add' or 'del' next"},
       {"tunnel ad x", "did you mean 'add'?"},
@@ -288,11 +368,28 @@ TEST_F(Commands, BadLinesAreOneClearErrorAndChangeNothing) {
       {"wait 86401", "'86401' is no number of seconds from 0 to 86400"},
       {"wait 1.2.3", "is no number of seconds"},
       {"wait 1 tunnel nobody", "there is no tunnel 'nobody'"},
-      {"flow add dns port tenant", "flow: not supported yet"},
+      {"flow", "'flow' is incomplete; expected 'add' or 'del' or 'flush' or 'explain' next"},
+      {"flow add x port tenant", "expected 'match' next"},
+      {"flow add x port tenant match vlan 1", "expected 'tunnel' or KEY (a key of doc/config.md) next"},
+      {"flow add x port tenant match vlan 1 tunnel", "expected TUNNEL"},
+      {"flow add x port tenant match tunnel vx100", "'tunnel' does not fit after"},
+      {"flow add x port tenant match vlan 1 tunnel vx100 priority", "expected N (a number from 0 to 65535)"},
+      {"flow add x port tenant match vlan 1 tunnel vx100 priority 65536",
+       "'65536' is no number from 0 to 65535"},
+      {"flow add x port tenant match vlam 1 tunnel vx100",
+       "unknown key 'vlam' in a match; did you mean 'vlan'?"},
+      {"flow add x port tenant match vlan 4095 tunnel vx100", "vlan: '4095' is no number from 0 to 4094"},
+      {"flow add x port tenant match vlan 1 vlan 2 tunnel vx100", "vlan is given twice"},
+      {"flow add x port tenant match ipv4_src 10.0.0.0/8 ipv6_dst ::1 tunnel vx100", "take no packet"},
+      {"flow add x port tenat match vlan 1 tunnel vx100", "there is no port 'tenat'; did you mean 'tenant'?"},
+      {"flow add x port tenant match vlan 1 tunnel vx1", "there is no tunnel 'vx1'"},
+      {"flow add x/y port tenant match vlan 1 tunnel vx100", "'x/y' is no name"},
+      {"flow del nobody", "there is no flow 'nobody'"},
+      {"flow del dns", "flow dns is the configuration's; take it out there and reload"},
+      {"flow explain nobody", "there is no flow 'nobody'"},
       {"path flush blue", "path: not supported yet"},
       {"monitor", "monitor: not supported yet"},
-      {"verify", "verify: not supported yet"},
-      {"reload", "reload: not supported yet"},
+      {"reload all", "'all' is too much after 'reload'"},
       {"stop now", "'now' is too much after 'stop'"},
       {"quit please", "too much"},
       {"help nothing", "there is no command 'nothing'"},
@@ -317,7 +414,7 @@ TEST_F(Commands, CompletionOfWords) {
   EXPECT_EQ(complete("show ports ").append, "json ");
   EXPECT_EQ(complete("show ports json ").choices, Names{});
   EXPECT_EQ(complete("nothing ").choices, Names{});
-  EXPECT_EQ(complete("").choices.size(), 9u);
+  EXPECT_EQ(complete("").choices.size(), 12u);
   EXPECT_EQ(complete("# sho").append, "");
 }
 
@@ -327,6 +424,9 @@ TEST_F(Commands, CompletionOfNames) {
   EXPECT_EQ(complete("tunnel del vx").choices, (Names{"vx100", "vx200"}));
   EXPECT_EQ(complete("tunnel del vx2").append, "00 ");
   EXPECT_EQ(complete("wait 5 tunnel vx1").append, "00 ");
+  EXPECT_EQ(complete("show flows d").append, "ns ");
+  EXPECT_EQ(complete("flow explain w").append, "eb ");
+  EXPECT_EQ(complete("flow del ").append, "web ");  // the only one that the shell has made
   EXPECT_EQ(complete("show routes table mai").append, "n ");
 }
 
@@ -337,6 +437,12 @@ TEST_F(Commands, CompletionOfKeysAndValues) {
   EXPECT_EQ(complete("tunnel add x type vxlan vni 1 loc").append, "al ");
   EXPECT_EQ(complete("tunnel add x type vxlan ty").choices, Names{});  // given already
   EXPECT_EQ(complete("tunnel add x vni ").choices, Names{});
+  EXPECT_EQ(complete("flow add x port ten").append, "ant ");
+  EXPECT_EQ(complete("flow add x port tenant match ip_p").append, "roto ");
+  EXPECT_EQ(complete("flow add x port tenant match ip_proto i").choices, (Names{"icmp", "icmpv6", "igmp"}));
+  EXPECT_EQ(complete("flow add x port tenant match vlan 1 v").choices, Names{});  // given already
+  EXPECT_EQ(complete("flow add x port tenant match vlan 1 tunnel vx1").append, "00 ");
+  EXPECT_EQ(complete("flow add x port tenant match vlan 1 tunnel vx100 p").append, "riority ");
   EXPECT_EQ(complete("help tun").append, "nel ");
   EXPECT_EQ(complete("help tunnel ").choices, (Names{"add", "del"}));
 }

@@ -4,9 +4,11 @@
 #include <set>
 #include <sstream>
 
+#include "config/flow_keys.hpp"
 #include "config/route_tables.hpp"
 #include "config/tunnel_keys.hpp"
 #include "shell/command.hpp"
+#include "shell/names.hpp"
 
 namespace culvert::shell {
 namespace {
@@ -19,10 +21,18 @@ bool is_digits(std::string_view word) {
 
 bool looks_like_address(std::string_view word) { return word.find_first_of(".:/") != std::string_view::npos; }
 
-std::vector<std::string> tunnel_names(control::Api& api, Before) {
-  std::vector<std::string> names;
-  for (const auto& tunnel : api.tunnels()) names.push_back(tunnel.name);
-  return names;
+// Not the word that ends the keys of `flow add`.
+bool can_be_key(std::string_view word) { return word != "tunnel" && word != "json"; }
+
+std::vector<std::string> tunnel_names(control::Api& api, Before) { return names_of(api.tunnels()); }
+std::vector<std::string> port_names(control::Api& api, Before) { return names_of(api.ports()); }
+
+// Only what may be deleted is offered to `flow del`.
+std::vector<std::string> flow_names(control::Api& api, Before before) {
+  auto flows = api.flows();
+  if (before.size() > 1 && before[1] == "del")
+    std::erase_if(flows, [](const auto& flow) { return flow.source != "shell"; });
+  return names_of(flows);
 }
 
 std::vector<std::string> table_names(control::Api&, Before) {
@@ -31,24 +41,38 @@ std::vector<std::string> table_names(control::Api&, Before) {
   return names;
 }
 
-// The keys that were not given yet: `tunnel add NAME KEY VALUE ...`.
-std::vector<std::string> tunnel_key_names(control::Api&, Before before) {
+constexpr size_t kTunnelKeysBegin = 3;  // tunnel add NAME KEY VALUE ...
+constexpr size_t kFlowKeysBegin = 6;    // flow add NAME port PORT match KEY VALUE ...
+
+// The keys that were not given yet.
+template <typename T>
+std::vector<std::string> keys_left(std::span<const config::Key<T>> keys, Before before, size_t begin) {
   std::set<std::string_view> given{"name"};
-  for (size_t i = 3; i < before.size(); i += 2) given.insert(before[i]);
+  for (size_t i = begin; i < before.size(); i += 2) given.insert(before[i]);
   std::vector<std::string> names;
-  for (const auto& key : config::tunnel_keys())
+  for (const auto& key : keys)
     if (key.set && !given.contains(key.name)) names.emplace_back(key.name);
   return names;
 }
 
-std::vector<std::string> tunnel_key_words(control::Api& api, Before before) {
-  const auto* key = before.empty() ? nullptr : config::find_key(config::tunnel_keys(), before.back());
-  if (!key) return {};
-  if (key->name == "table") return table_names(api, before);
-  std::istringstream words{std::string(key->words)};
+template <typename T>
+std::vector<std::string> words_of(std::span<const config::Key<T>> keys, std::string_view name) {
+  const auto* key = config::find_key(keys, name);
+  std::istringstream words{std::string(key ? key->words : "")};
   std::vector<std::string> result;
   for (std::string word; words >> word;) result.push_back(word);
   return result;
+}
+
+std::vector<std::string> key_names(control::Api&, Before before) {
+  if (before[0] == "flow") return keys_left(config::match_keys(), before, kFlowKeysBegin);
+  return keys_left(config::tunnel_keys(), before, kTunnelKeysBegin);
+}
+
+std::vector<std::string> key_words(control::Api& api, Before before) {
+  if (before[0] == "flow") return words_of(config::match_keys(), before.back());
+  if (before.back() == "table") return table_names(api, before);
+  return words_of(config::tunnel_keys(), before.back());
 }
 
 // The next word of the commands that begin with what stands after `help`.
@@ -66,9 +90,12 @@ std::vector<std::string> command_words(control::Api&, Before before) {
 
 constexpr Kind kKinds[] = {
     {"TUNNEL", "the name of a tunnel", nullptr, tunnel_names},
+    {"PORT", "the name of a port", nullptr, port_names},
+    {"FLOW", "the name of a flow", nullptr, flow_names},
     {"NAME", "a new name"},
-    {"KEY", "a key of doc/config.md", nullptr, tunnel_key_names},
-    {"VALUE", "the key's value", nullptr, tunnel_key_words},
+    {"N", "a number from 0 to 65535"},
+    {"KEY", "a key of doc/config.md", can_be_key, key_names},
+    {"VALUE", "the key's value", nullptr, key_words},
     {"SECONDS", "a number", is_digits},
     {"TABLE", "a routing table's name or number", nullptr, table_names},
     {"PREFIX|ADDRESS", "such as 10.0.0.0/8 or 10.0.0.1", looks_like_address},

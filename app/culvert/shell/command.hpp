@@ -26,6 +26,15 @@ struct Args {
         std::find_if(words.begin(), words.end(), [&](const auto& word) { return word.first == name; });
     return found == words.end() ? std::nullopt : std::optional(found->second);
   }
+  // KEY VALUE, KEY VALUE, ...
+  std::vector<std::pair<std::string, std::string>> pairs() const {
+    std::vector<std::pair<std::string, std::string>> result;
+    for (const auto& [name, word] : words) {
+      if (name == "KEY") result.emplace_back(word, "");
+      if (name == "VALUE") result.back().second = word;
+    }
+    return result;
+  }
 };
 
 // Called once, now or later, with the answer of a command.
@@ -59,13 +68,14 @@ inline Answer answer(const Status& status) {
 std::span<const Command> port_commands();
 std::span<const Command> mirror_commands();
 std::span<const Command> tunnel_commands();
+std::span<const Command> flow_commands();
 std::span<const Command> path_commands();
 std::span<const Command> control_commands();
 
 // All of them, in the order of `help`.
 const std::vector<Command>& all_commands();
 
-// "flow add" for `flow add x port ...`, when the contract has that command and this version has not.
+// "path" for `path add x ...`, when the contract has that command and this version has not.
 std::optional<std::string> later_command(std::span<const std::string> words);
 
 }  // namespace culvert::shell

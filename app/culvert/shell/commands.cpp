@@ -6,16 +6,15 @@ namespace culvert::shell {
 namespace {
 
 // Commands that later versions bring, by their first words.
-constexpr std::array<std::string_view, 7> kLater{"show flows", "show gids", "flow",  "path",
-                                                 "monitor",    "verify",    "reload"};
+constexpr std::array<std::string_view, 3> kLater{"show gids", "path", "monitor"};
 
 }  // namespace
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = [] {
     std::vector<Command> all;
-    for (const auto family :
-         {port_commands(), mirror_commands(), tunnel_commands(), path_commands(), control_commands()})
+    for (const auto family : {port_commands(), mirror_commands(), tunnel_commands(), flow_commands(),
+                              path_commands(), control_commands()})
       all.insert(all.end(), family.begin(), family.end());
     return all;
   }();

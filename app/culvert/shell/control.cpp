@@ -1,4 +1,4 @@
-// wait, help, quit, shutdown.
+// wait, reload, help, quit, shutdown.
 #include <charconv>
 #include <chrono>
 
@@ -28,10 +28,13 @@ void wait(control::Api& api, const Args& args, const Reply& reply) {
   if (!seconds) return reply({Outcome::error, seconds.error().message});
   const auto tunnel = args.get("TUNNEL");
   if (tunnel)
-    if (const auto status = check_tunnel_name(api.tunnels(), *tunnel); !status) return reply(answer(status));
+    if (const auto status = check_name("tunnel", api.tunnels(), *tunnel); !status)
+      return reply(answer(status));
   const auto time = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds));
   api.wait(Clock::now() + time, tunnel, [reply](Status status) { reply(answer(status)); });
 }
+
+Answer reload(control::Api& api, const Args&) { return answer(api.reload()); }
 
 std::string help_of_all() {
   size_t width = 0;
@@ -81,6 +84,11 @@ constexpr Command kCommands[] = {
      "resolved. "
      "An error after SECONDS (10, at most 86400).",
      wait},
+    {"reload", "read the configuration again and apply what is new in it",
+     "What stays the same is not touched, and what the shell has made stays. With an error everything stays. "
+     "Other "
+     "ports, or another kernel, need a restart. SIGHUP does the same.",
+     at_once<reload>},
     {"help [COMMAND ...]", "this list, or a command's syntax and explanation",
      "COMMAND may be the first words only: `help show`.", at_once<help>},
     {"quit", "leave this session",

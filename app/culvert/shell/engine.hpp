@@ -14,8 +14,8 @@ class Engine {
   // `api` must outlive it.
   explicit Engine(control::Api& api);
 
-  // Calls `reply` once: before it returns or, for `wait`, later. A blank line or a comment answers ok with
-  // nothing. A line that is wrong changes nothing.
+  // Calls `reply` once: before it returns or, for `wait` and its like, later. A blank line or a comment
+  // answers ok with nothing. A line that is wrong changes nothing.
   void run(std::string_view line, const Reply& reply);
 
   // `line` is what stands before the cursor.

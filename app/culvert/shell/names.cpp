@@ -1,6 +1,7 @@
 #include "shell/names.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "base/near_match.hpp"
 
@@ -11,15 +12,12 @@ constexpr size_t kMostNames = 10;  // in one message
 
 }  // namespace
 
-Status check_tunnel_name(const std::vector<control::TunnelView>& tunnels, const std::string& name) {
-  std::vector<std::string> names;
-  for (const auto& tunnel : tunnels) names.push_back(tunnel.name);
+Status check_name(std::string_view what, const std::vector<std::string>& names, const std::string& name) {
   if (std::find(names.begin(), names.end(), name) != names.end()) return {};
-  const std::string nearest = did_you_mean(name, names);
-  const bool more = names.size() > kMostNames;
-  names.resize(std::min(names.size(), kMostNames));
-  return error("there is no tunnel '{}'; {}known tunnels: {}{}", name, nearest,
-               names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")), more ? ", ..." : "");
+  const std::span shown(names.data(), std::min(names.size(), kMostNames));
+  return error("there is no {} '{}'; {}known {}s: {}{}", what, name, did_you_mean(name, names), what,
+               names.empty() ? "none" : fmt::format("{}", fmt::join(shown, ", ")),
+               names.size() > kMostNames ? ", ..." : "");
 }
 
 }  // namespace culvert::shell

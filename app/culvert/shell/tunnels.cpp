@@ -38,7 +38,7 @@ Json encap_json(const control::EncapView& encap) {
 Answer show_tunnels(control::Api& api, const Args& args) {
   auto tunnels = api.tunnels();
   if (const auto name = args.get("TUNNEL")) {
-    if (const auto status = check_tunnel_name(tunnels, *name); !status) return answer(status);
+    if (const auto status = check_name("tunnel", tunnels, *name); !status) return answer(status);
     std::erase_if(tunnels, [&](const auto& tunnel) { return tunnel.name != *name; });
   }
   return {Outcome::ok, render_rows(tunnels, tunnel_json, args.has("json"))};
@@ -49,19 +49,14 @@ Answer show_encaps(control::Api& api, const Args& args) {
 }
 
 Answer tunnel_add(control::Api& api, const Args& args) {
-  config::Pairs pairs;
-  for (const auto& [name, word] : args.words) {
-    if (name == "KEY") pairs.emplace_back(word, "");
-    if (name == "VALUE") pairs.back().second = word;
-  }
-  const auto tunnel = config::tunnel_from_pairs(*args.get("NAME"), pairs);
+  const auto tunnel = config::tunnel_from_pairs(*args.get("NAME"), args.pairs());
   if (!tunnel) return {Outcome::error, tunnel.error().message};
   return answer(api.add_tunnel(*tunnel));
 }
 
 Answer tunnel_del(control::Api& api, const Args& args) {
   const std::string name = *args.get("TUNNEL");
-  if (const auto status = check_tunnel_name(api.tunnels(), name); !status) return answer(status);
+  if (const auto status = check_name("tunnel", api.tunnels(), name); !status) return answer(status);
   return answer(api.delete_tunnel(name));
 }
 

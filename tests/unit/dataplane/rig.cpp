@@ -102,6 +102,7 @@ Rig::Rig(const RigOptions& options) {
         std::make_unique<RingPort>(name + std::to_string(serial), options.workers, options.ring_size));
     setup.ports.push_back({&ports.back()->port(), options.kernel_frames, {to_mac(kOurMac)}});
   }
+  setup.ports[kUplink].underlay = options.underlay;
   ++serial;
   for (unsigned i = 0; i < options.workers; ++i) setup.lcores.push_back(1 + i);
   setup.domain = domain.get();

@@ -61,6 +61,20 @@ class TwoWorkers : public ::testing::Test {
     EXPECT_TRUE(path->set_encap(encap, tunnel, &rule));
   }
 
+  // Two masks; tables that grow, empty and go.
+  void change_flows(unsigned round) {
+    for (unsigned i = 0; i < 20; ++i) {
+      const unsigned station = (round * 20 + i) % 1000;
+      dataplane::FlowRule rule{.port = static_cast<dataplane::PortIndex>(i % 2), .encap = i % 4};
+      rule.match.eth_src = to_mac(station);
+      if (i % 3 == 0) rule.match.ip_proto = 17;
+      EXPECT_TRUE(path->set_flow(station, rule));
+      if (round % 100 > 50) path->remove_flow((station + 500) % 1000);
+    }
+    for (unsigned id = 0; round % 100 == 99 && id < 1000; ++id) path->remove_flow(id);
+    path->flow_counters(round % 1000);
+  }
+
   // One worker's thread: makes its own traffic, changing stations, and runs the worker's turns.
   void work(unsigned worker, unsigned turns) {
     domain->online(1 + worker);
@@ -88,7 +102,8 @@ class TwoWorkers : public ::testing::Test {
   std::atomic<unsigned> done{0};
 };
 
-// Learning, moves, ageing, new next hops, networks that come and go: all while both workers forward.
+// Learning, moves, ageing, new next hops, networks and flows that come and go: all while both workers
+// forward.
 TEST_F(TwoWorkers, ForwardWhileEverythingChanges) {
   std::vector<std::thread> workers;
   for (unsigned worker = 0; worker < kWorkers; ++worker)
@@ -106,6 +121,7 @@ TEST_F(TwoWorkers, ForwardWhileEverythingChanges) {
       EXPECT_TRUE(path->set_networks(networks(100 + round % 100)));
     }
     if (round % 50 == 20) path->remove_encap(3);
+    change_flows(round);
     if (round % 50 == 30) path->set_own_macs(0, {to_mac(round)});
     if (round % 10 == 0) {
       path->stats();
