@@ -91,7 +91,7 @@ void Dataplane::shutdown() {
 }
 
 Status Dataplane::set_encap(EncapId id, const tunnel::Tunnel& tunnel, const tunnel::EncapRule* rule,
-                            Unresolved why) {
+                            Unresolved why, uint32_t mark) {
   if (id >= kMaxEncaps) return error("tunnel '{}': encap ids end at {}", tunnel.name, kMaxEncaps - 1);
   EncapSlot slot;  // unresolved
   Status status;
@@ -103,6 +103,7 @@ Status Dataplane::set_encap(EncapId id, const tunnel::Tunnel& tunnel, const tunn
       status = error("tunnel '{}': there is no port {}", tunnel.name, rule->port);
     else
       slot = *made;
+    slot.mark = mark;
   }
   state_->shared.encaps[id].replace(std::make_unique<const EncapSlot>(slot), state_->retired);
   return status;
@@ -161,6 +162,20 @@ bool Dataplane::poll(TimePoint now, size_t budget) {
   if (tick || learned.moved || aged != 0) state_->publish_pulse(true);
   const size_t freed = state_->retired.reclaim(budget);
   return learned.more || freed == budget || state_->collecting;
+}
+
+Fence Dataplane::fence() {
+  const uint64_t number = state_->shared.fence.load(std::memory_order_relaxed) + 1;
+  // Release: a worker that sees the number sees all that was published before it.
+  state_->shared.fence.store(number, std::memory_order_release);
+  return {number, state_->shared.domain->start()};
+}
+
+bool Dataplane::passed(const Fence& fence) const {
+  // The grace period first: what the workers sent by the old is then counted in what they answer by.
+  return state_->shared.domain->passed(fence.grace) &&
+         std::ranges::all_of(state_->workers,
+                             [&](const auto& worker) { return worker->has_sent(fence.number); });
 }
 
 size_t Dataplane::worker_count() const { return state_->workers.size(); }

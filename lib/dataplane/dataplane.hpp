@@ -114,7 +114,8 @@ struct LcoreStats {
 struct Stats {
   uint64_t rx = 0, tx = 0;    // received from ports, handed to ports
   uint64_t forwarded = 0;     // sent somewhere: encapsulated, bridged, flooded (once, whatever the copies)
-  uint64_t encapsulated = 0;  // outer packets made, copies included
+  uint64_t encapsulated = 0;  // packets sent into tunnels, copies included
+  uint64_t marked = 0;        // of these: left to the NIC, by a mark
   uint64_t decapsulated = 0;
   uint64_t exceptions = 0;            // underlay packets that are the kernel's
   uint64_t flooded = 0;               // packets whose destination was unknown or a group
@@ -132,6 +133,11 @@ struct EncapCounters {
   uint64_t bytes = 0;  // of the inner frames
 };
 using FlowCounters = EncapCounters;
+
+struct Fence {
+  uint64_t number = 0;  // of the fences so far
+  uint64_t grace = 0;   // RCU token
+};
 
 class Dataplane {
  public:
@@ -151,10 +157,13 @@ class Dataplane {
   void shutdown();
 
   // The tunnel's header and next hop as they are now; null: unresolved, with the reason to count its packets
-  // by. May be called at any time, for a new or a known id. Error: id out of range, unknown port, header too
-  // long; then the encap is unresolved.
+  // by. May be called at any time, for a new or a known id. With a `mark` the NIC writes the header: workers
+  // look whether the packet fits the MTU, count it, and send the inner frame with the mark as Tx metadata.
+  // Give one only to an encap that the NIC has a rule for, and whose header is the same for all packets. 0:
+  // the workers write it. Error: id out of range, unknown port, header too long; then the encap is
+  // unresolved.
   Status set_encap(EncapId id, const tunnel::Tunnel& tunnel, const tunnel::EncapRule* rule,
-                   Unresolved why = Unresolved::tunnel);
+                   Unresolved why = Unresolved::tunnel, uint32_t mark = 0);
   // Forgets the encap; its counters start anew when the id is used again. Take it out of networks and
   // terminations first (packets that still find it are dropped as tunnel_unresolved).
   void remove_encap(EncapId id);
@@ -164,7 +173,8 @@ class Dataplane {
   // FDB rows of networks, ports and encaps that are gone, or no longer members, go too. Error: unknown port
   // or id, a port or encap in two networks; then nothing has changed.
   Status set_networks(std::vector<NetworkSpec> networks);
-  // The whole list, each time. Error: two alike, or an IPv6 one; then nothing has changed.
+  // The whole list, each time. A packet that the NIC has decapsulated names its tunnel by the Rx mark encap
+  // + 1. Error: two alike, or an IPv6 one; then nothing has changed.
   Status set_terminations(std::vector<Termination> terminations);
   // A static row: neither learning nor the collector touches it, set_networks() does when it is no member any
   // more. Error: not a member of the network, or the FDB is full.
@@ -192,6 +202,15 @@ class Dataplane {
   // collector's round if one is due, and reclaims up to `budget` retired objects. `now` never goes back.
   // Returns true when it left work for the next turn.
   bool poll(TimePoint now, size_t budget);
+
+  // Stands for the present moment. Once it has passed, every packet that a worker handled by what was
+  // published before has left the NIC: no worker uses the old any more, and what each had put on its send
+  // queues is sent, as far as the driver can tell (rte_eth_tx_descriptor_status; else the grace period
+  // decides alone). So the NIC's rule for a mark that was taken back with set_encap() may go then. Costs
+  // nothing unless asked, nobody waits; passed() is to be asked again. A worker whose turns nobody runs holds
+  // it up, one that has ended does not.
+  Fence fence();
+  bool passed(const Fence& fence) const;
 
   std::vector<PathRow> paths(TimePoint now) const;
   Stats stats() const;

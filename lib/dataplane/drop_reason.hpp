@@ -28,6 +28,7 @@ enum class DropReason : uint8_t {
   unknown_vni,        // no tunnel of that address and UDP port has the VNI
   unknown_remote,     // the VNI is known, but not from that sender
   no_network,         // its tunnel is in no network
+  unknown_mark,       // the NIC decapsulated it for a tunnel that is not terminated any more
   ecn_illegal,        // congestion was met on the way and the inner packet cannot say so: RFC 6040, 4.2
   // Where it was to go.
   same_port,             // to where it came from
@@ -66,6 +67,7 @@ inline constexpr std::array kDropReasonNames{
     DropReasonName{DropReason::unknown_vni, "unknown_vni"},
     DropReasonName{DropReason::unknown_remote, "unknown_remote"},
     DropReasonName{DropReason::no_network, "no_network"},
+    DropReasonName{DropReason::unknown_mark, "unknown_mark"},
     DropReasonName{DropReason::ecn_illegal, "ecn_illegal"},
     DropReasonName{DropReason::same_port, "same_port"},
     DropReasonName{DropReason::split_horizon, "split_horizon"},

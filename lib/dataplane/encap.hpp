@@ -1,6 +1,7 @@
 // Outer headers in front of an inner frame.
 #pragma once
 
+#include <rte_flow.h>
 #include <rte_mbuf.h>
 
 #include <cstring>
@@ -12,14 +13,23 @@
 
 namespace culvert::dataplane {
 
+// Leaves the slot's header to the NIC: the mark goes with the inner frame as Tx metadata. Returns why it
+// cannot be, and then nothing has changed.
+inline std::optional<DropReason> leave_to_nic(rte_mbuf* mbuf, const EncapSlot& slot) {
+  if (rte_pktmbuf_pkt_len(mbuf) + kIpUdpVxlanBytes > slot.mtu) [[unlikely]]
+    return DropReason::too_big;
+  rte_flow_dynf_metadata_set(mbuf, slot.mark);
+  mbuf->ol_flags |= RTE_MBUF_DYNFLAG_TX_METADATA;
+  return std::nullopt;
+}
+
 // Writes the slot's header before the frame. What differs per packet: IP length and checksum, UDP length and
 // source port, and what the tunnel inherits (TOS by RFC 6040 and RFC 2983, TTL). Identification stays 0,
 // since DF is set (RFC 6864, 4.1), and the UDP checksum 0 (RFC 7348, 5). Returns why it cannot be, and then
 // nothing has changed.
 inline std::optional<DropReason> encapsulate(rte_mbuf* mbuf, const Frame& frame, const EncapSlot& slot) {
-  constexpr uint32_t kIpUdpVxlan = sizeof(net::Ipv4Hdr) + sizeof(net::UdpHdr) + sizeof(net::VxlanHdr);
   constexpr uint32_t kUdpVxlan = sizeof(net::UdpHdr) + sizeof(net::VxlanHdr);
-  const uint32_t ip_bytes = rte_pktmbuf_pkt_len(mbuf) + kIpUdpVxlan;
+  const uint32_t ip_bytes = rte_pktmbuf_pkt_len(mbuf) + kIpUdpVxlanBytes;
   if (ip_bytes > slot.mtu) [[unlikely]]
     return DropReason::too_big;
   if (rte_pktmbuf_headroom(mbuf) < EncapSlot::kTemplateBytes) [[unlikely]]
@@ -28,7 +38,7 @@ inline std::optional<DropReason> encapsulate(rte_mbuf* mbuf, const Frame& frame,
   auto* const inner = rte_pktmbuf_mtod(mbuf, uint8_t*);
   // A constant size: four 16-byte stores, whatever the header's length.
   std::memcpy(inner - EncapSlot::kTemplateBytes, slot.header.data(), EncapSlot::kTemplateBytes);
-  auto* const ip = reinterpret_cast<net::Ipv4Hdr*>(inner - kIpUdpVxlan);
+  auto* const ip = reinterpret_cast<net::Ipv4Hdr*>(inner - kIpUdpVxlanBytes);
   auto* const udp = reinterpret_cast<net::UdpHdr*>(inner - kUdpVxlan);
 
   const auto tos = static_cast<uint8_t>(slot.tos | (frame.tos & slot.tos_mask));

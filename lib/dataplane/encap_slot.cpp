@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "net/headers.hpp"
-
 namespace culvert::dataplane {
 
 namespace {
 
-constexpr size_t kIpUdpVxlanBytes = sizeof(net::Ipv4Hdr) + sizeof(net::UdpHdr) + sizeof(net::VxlanHdr);
 constexpr uint8_t kDscpMask = 0xfc;
 constexpr uint8_t kEcnMask = 0x03;
 constexpr uint8_t kTtlOfNonIp = 64;  // inherited from a frame that has none; Linux takes its default, 64, too

@@ -7,10 +7,15 @@
 #include "base/result.hpp"
 #include "dataplane/drop_reason.hpp"
 #include "dataplane/ids.hpp"
+#include "net/headers.hpp"
 #include "tunnel/encap_rule.hpp"
 #include "tunnel/tunnel.hpp"
 
 namespace culvert::dataplane {
+
+// What VXLAN over IPv4 puts between the outer Ethernet header and the inner frame.
+inline constexpr uint32_t kIpUdpVxlanBytes =
+    sizeof(net::Ipv4Hdr) + sizeof(net::UdpHdr) + sizeof(net::VxlanHdr);
 
 struct alignas(64) EncapSlot {
   // The widest header that fits: VXLAN over IPv4 behind a VLAN tag has 54 bytes.
@@ -22,6 +27,7 @@ struct alignas(64) EncapSlot {
   std::array<uint8_t, kTemplateBytes> header{};
   uint32_t ip_sum = 0;  // of the IPv4 header's 16-bit words, as they lie in memory
   uint32_t mtu = 0;     // of the outer IP packet, bytes
+  uint32_t mark = 0;    // not 0: the NIC writes the header, and knows which by this Tx metadata
   uint32_t source_port_first = 0;
   uint32_t source_port_count = 0;
   PortIndex port = 0;

@@ -51,6 +51,7 @@ struct Shared {
   // Release by the control lcore after the change of the FDB that began the epoch, acquire by workers: who
   // sees the epoch sees the change.
   std::atomic<uint64_t> pulse{Pulse{}.pack()};
+  std::atomic<uint64_t> fence{0};  // number of the latest Dataplane::fence()
   std::atomic<bool> forwarding{true};
   std::atomic<bool> running{true};
 };

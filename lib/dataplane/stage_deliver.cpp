@@ -33,11 +33,13 @@ bool Worker::into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap) {
     return false;
   }
   const uint32_t inner_bytes = rte_pktmbuf_pkt_len(mbuf);
-  if (const auto fault = encapsulate(mbuf, frame, *slot)) [[unlikely]] {
+  const bool marked = slot->mark != 0;
+  if (const auto fault = marked ? leave_to_nic(mbuf, *slot) : encapsulate(mbuf, frame, *slot)) [[unlikely]] {
     drop(frame.in, mbuf, *fault);
     return false;
   }
   counters_.encapsulated.add();
+  if (marked) counters_.marked.add();
   counters_.encaps[encap].packets.add();
   counters_.encaps[encap].bytes.add(inner_bytes);
   out_of_port(slot->port, mbuf);

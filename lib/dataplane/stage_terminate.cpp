@@ -89,6 +89,10 @@ void Worker::terminate_tunnels(PortIndex port, std::span<rte_mbuf*> packets, Fra
       drop(port, mbuf, DropReason::malformed_ethernet);
       continue;
     }
+    if ((mbuf->ol_flags & RTE_MBUF_F_RX_FDIR_ID) != 0) [[unlikely]] {
+      take_decapsulated(port, mbuf, frames);
+      continue;
+    }
     const uint32_t l2_bytes = find_ipv4(data, room);
     if (l2_bytes == 0) {
       refuse_outer(port, mbuf, 0);
@@ -146,6 +150,20 @@ void Worker::decapsulate(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes, cons
     return drop(port, mbuf, DropReason::malformed_ethernet);
   if ((outer_tos & kEcnBits) != 0 && !decapsulate_ecn(data, room, outer_tos))
     return drop(port, mbuf, DropReason::ecn_illegal);
+  take_inner(port, mbuf, match, frames);
+}
+
+// What the NIC has decapsulated: its mark tells the tunnel.
+void Worker::take_decapsulated(PortIndex port, rte_mbuf* mbuf, Frames& frames) {
+  const TunnelMatch* const match = snapshot_->terminations.find_encap(mbuf->hash.fdir.hi - 1);
+  if (match == nullptr) return drop(port, mbuf, DropReason::unknown_mark);
+  if (snapshot_->network(match->network) == nullptr) return drop(port, mbuf, DropReason::no_network);
+  take_inner(port, mbuf, *match, frames);
+}
+
+// A frame of a network that is there, at least an Ethernet header long.
+void Worker::take_inner(PortIndex port, rte_mbuf* mbuf, const TunnelMatch& match, Frames& frames) {
+  const auto* data = rte_pktmbuf_mtod(mbuf, const uint8_t*);
   const uint64_t source = load<uint64_t>(data + 4) >> 16;
   if (!accept(port, mbuf, source)) [[unlikely]]
     return;

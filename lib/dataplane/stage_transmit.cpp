@@ -25,6 +25,9 @@ void Worker::flush(PortIndex port) {
     if (taken == 0) break;
     sent = static_cast<uint16_t>(sent + taken);
   }
+  // A plain load and store: this worker alone writes it now.
+  burst.queue.posted->store(burst.queue.posted->load(std::memory_order_relaxed) + sent,
+                            std::memory_order_relaxed);
   if (burst.queue.lock != nullptr) rte_spinlock_unlock(burst.queue.lock);
   counters_.tx.add(sent);
   for (uint16_t i = sent; i < burst.count; ++i) drop(port, burst.packets[i], DropReason::tx_full);

@@ -17,6 +17,7 @@ Stats Dataplane::stats() const {
     stats.tx += counters.tx.read();
     stats.forwarded += counters.forwarded.read();
     stats.encapsulated += counters.encapsulated.read();
+    stats.marked += counters.marked.read();
     stats.decapsulated += counters.decapsulated.read();
     stats.exceptions += counters.exceptions.read();
     stats.flooded += counters.flooded.read();

@@ -40,7 +40,16 @@ class TerminationTable {
   bool add(const TunnelKey& key, const TunnelMatch& match) {
     put({.local = key.local, .dst_port = key.dst_port, .vni = kAnyVni}, {});
     put({.local = key.local, .dst_port = key.dst_port, .vni = key.vni}, {});
-    return put(key, match);
+    if (!put(key, match)) return false;
+    if (match.encap >= by_encap_.size()) by_encap_.resize(match.encap + size_t{1}, kNoSlot);
+    by_encap_[match.encap] = static_cast<uint32_t>(place(key));
+    return true;
+  }
+
+  // A tunnel with this encap. Null: none.
+  const TunnelMatch* find_encap(EncapId encap) const {
+    if (encap >= by_encap_.size() || by_encap_[encap] == kNoSlot) return nullptr;
+    return &slots_[by_encap_[encap]].match;
   }
 
   // Null: no tunnel.
@@ -56,6 +65,7 @@ class TerminationTable {
   }
 
  private:
+  static constexpr uint32_t kNoSlot = UINT32_MAX;
   static constexpr uint32_t kAnyVni = UINT32_MAX;  // no VNI: those have 24 bits
 
   struct Slot {
@@ -81,6 +91,7 @@ class TerminationTable {
   }
 
   std::vector<Slot> slots_;
+  std::vector<uint32_t> by_encap_;  // places in slots_
 };
 
 }  // namespace culvert::dataplane

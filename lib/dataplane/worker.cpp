@@ -60,6 +60,11 @@ void Worker::finish_window(uint64_t now_tsc) {
 }
 
 unsigned Worker::turn() {
+  // Before anything that is published is loaded, and with nothing of the last turn left unsent. Acquire: see
+  // Dataplane::fence().
+  const uint64_t fence = shared_.fence.load(std::memory_order_acquire);
+  if (fence != answered_fence_.load(std::memory_order_relaxed)) [[unlikely]]
+    answer_fence(fence);
   pulse_ = Pulse::unpack(shared_.pulse.load(std::memory_order_acquire));  // see Shared::pulse
   snapshot_ = shared_.snapshot.load();
   unsigned received = 0;

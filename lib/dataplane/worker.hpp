@@ -8,6 +8,7 @@
 //   stage_lookup.cpp     source: known here? else ask to learn; destination: where is it?
 //   stage_deliver.cpp    encap (encap.hpp), another port, or a copy for everybody (stage_flood.cpp)
 //   stage_transmit.cpp   a burst for each port
+//   fence.cpp            on request: has the NIC sent all that was posted until now?
 //
 // Ownership: everything here is the worker's alone, but what Shared holds (read only), the counters and
 // stamps (worker writes, control lcore reads) and the learning ring (worker pushes, control lcore pops).
@@ -79,6 +80,12 @@ class Worker {
   const Stamps& stamps() const { return stamps_; }
   LearnRing& learning() { return learning_; }
   unsigned lcore() const { return lcore_; }
+  // True once what the worker had sent before it saw fence `number` has left the NIC, as far as it can tell:
+  // when it has answered, when it never sent anything, and when it has ended. To be asked after the fence's
+  // grace period.
+  bool has_sent(uint64_t number) const {
+    return answered_fence_.load(std::memory_order_acquire) >= number || counters_.tx.read() == 0 || ended();
+  }
   // True once run() has returned and left nothing behind in any core's view.
   bool ended() const { return ended_.load(std::memory_order_acquire); }
 
@@ -90,6 +97,12 @@ class Worker {
     uint16_t count = 0;
     bool dirty = false;  // named in dirty_
     std::array<rte_mbuf*, kBurst> packets{};
+  };
+
+  // A send queue that has to get rid of what was posted before a fence.
+  struct Unsent {
+    PortIndex port;
+    uint64_t posted;  // TxQueue::posted when the worker met the fence
   };
 
   // Stages, in order.
@@ -106,6 +119,8 @@ class Worker {
   bool accept(PortIndex port, rte_mbuf* mbuf, uint64_t source_bits);
   void decapsulate(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes, const TunnelMatch& match,
                    Frames& frames);
+  void take_decapsulated(PortIndex port, rte_mbuf* mbuf, Frames& frames);
+  void take_inner(PortIndex port, rte_mbuf* mbuf, const TunnelMatch& match, Frames& frames);
   void match_flows(const PortFlows& flows, Frames& frames);
   void refuse_outer(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes);
   Where look_up(StationKey station);
@@ -116,6 +131,8 @@ class Worker {
   void flush(PortIndex port);
   void drop(PortIndex port, rte_mbuf* mbuf, DropReason reason);
   void count_drop(PortIndex port, DropReason reason);
+  void answer_fence(uint64_t asked);
+  bool is_sent(const Unsent& unsent) const;
   void finish_window(uint64_t now_tsc);
 
   Shared& shared_;
@@ -132,10 +149,15 @@ class Worker {
   const Snapshot* snapshot_ = nullptr;
   Pulse pulse_;
 
+  // The fence at hand, 0: none, and where it is waited for.
+  uint64_t fence_ = 0;
+  std::vector<Unsent> unsent_;
+
   // How busy: TSC cycles of turns that received something, within the present window.
   uint64_t window_start_tsc_ = 0, window_busy_tsc_ = 0, window_tsc_ = 0;
 
   // Read by the control lcore.
+  std::atomic<uint64_t> answered_fence_{0};  // release: see answer_fence()
   std::atomic<bool> ended_{false};
   Counters counters_;
   Stamps stamps_;

@@ -1,6 +1,8 @@
 #include "port/port.hpp"
 
+#include <rte_errno.h>
 #include <rte_ether.h>
+#include <rte_flow.h>
 #include <rte_lcore.h>
 
 #include <algorithm>
@@ -72,13 +74,18 @@ void Port::choose_queues(const rte_eth_dev_info& info, unsigned workers) {
     tx_queues_ = std::min(wanted, info.max_tx_queues);
   }
   if (queues_are_pairs(driver_)) rx_queues_ = tx_queues_ = std::min(wanted, info.max_tx_queues);
-  if (tx_queues_ < workers) tx_locks_.assign(tx_queues_, rte_spinlock_t RTE_SPINLOCK_INITIALIZER);
+  tx_states_ = std::vector<TxState>(tx_queues_);
+  tx_shared_ = tx_queues_ < workers;
 }
 
 Status Port::configure(const rte_eth_dev_info& info, const Options& options) {
   const auto failed = [&](const char* what, int code) {
     return error("port '{}': {} '{}' refused {}: {}", name_, driver_, ethdev_, what, errno_text(code));
   };
+  // A driver without this operation delivers marks unasked, or has no flow rules; one that refuses is found
+  // out when a rule asks for a mark.
+  uint64_t features = RTE_ETH_RX_METADATA_USER_MARK;
+  rte_eth_rx_metadata_negotiate(id_, &features);
   rte_eth_conf conf{};
   // Without this rte_eth_dev_configure() would set 1500.
   conf.rxmode.mtu = std::clamp<uint32_t>(mtu(), info.min_mtu, info.max_mtu);
@@ -100,6 +107,7 @@ Status Port::configure(const rte_eth_dev_info& info, const Options& options) {
   uint16_t tx_descriptors = options.ring_descriptors;
   if (const int rc = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_descriptors, &tx_descriptors); rc != 0)
     return failed("ring sizes", rc);
+  tx_descriptors_ = tx_descriptors;
   rte_eth_rxconf rx_conf = info.default_rxconf;
   rx_conf.offloads = conf.rxmode.offloads;
   rte_eth_txconf tx_conf = info.default_txconf;
@@ -118,6 +126,8 @@ Status Port::configure(const rte_eth_dev_info& info, const Options& options) {
 }
 
 Status Port::start() {
+  if (rte_flow_dynf_metadata_avail() == 0 && rte_flow_dynf_metadata_register() != 0)
+    return error("port '{}': mbufs have no room for Tx metadata: {}", name_, errno_text(rte_errno));
   if (const int rc = rte_eth_dev_start(id_); rc != 0)
     return error("port '{}': {} '{}' does not start: {}", name_, driver_, ethdev_, errno_text(rc));
   started_ = true;
@@ -145,7 +155,8 @@ bool Port::kernel_frames() const { return driver_ == "net_af_packet" || driver_ 
 
 TxQueue Port::tx_queue(unsigned worker) {
   const auto queue = static_cast<uint16_t>(worker % tx_queues_);
-  return {queue, tx_locks_.empty() ? nullptr : &tx_locks_[queue]};
+  TxState& state = tx_states_[queue];
+  return {queue, tx_descriptors_, tx_shared_ ? &state.lock : nullptr, &state.posted};
 }
 
 net::Mac Port::mac() const {

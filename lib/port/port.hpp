@@ -5,6 +5,7 @@
 #include <rte_mempool.h>
 #include <rte_spinlock.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -40,27 +41,32 @@ struct Link {
   uint32_t speed_mbps = 0;  // RTE_ETH_SPEED_NUM_NONE: unknown
 };
 
-// Where one worker sends: a queue of its own, or one that it shares under `lock`.
+// Where one worker sends: a queue of its own, or one that it shares under `lock`. `posted` counts the packets
+// that were ever put on it; who sends adds to it, under the lock if there is one.
 struct TxQueue {
   uint16_t id = 0;
+  uint16_t descriptors = 0;
   rte_spinlock_t* lock = nullptr;  // null: nobody else sends on it
+  std::atomic<uint64_t>* posted = nullptr;
 };
 
 class Port {
  public:
   // Finds the ethdev, chooses the number of queues and configures it; promiscuous, all offloads off but
   // scattered receive where the MTU needs it and segmented send where the driver has it. VLAN tags stay in
-  // the frame. Receive queues: one a worker where the driver spreads flows over them by RSS, else one; a
-  // driver whose queues take their share of the traffic whether polled or not (af_packet, af_xdp, pcap, ring)
-  // gets all of them. Send queues: one a worker, shared where there are fewer. Error: no such ethdev (and
-  // which there are), no queue, or what the driver refused.
+  // the frame; a mark that a flow rule sets is asked for, where the driver wants to be asked. Receive queues:
+  // one a worker where the driver spreads flows over them by RSS, else one; a driver whose queues take their
+  // share of the traffic whether polled or not (af_packet, af_xdp, pcap, ring) gets all of them. Send queues:
+  // one a worker, shared where there are fewer. Error: no such ethdev (and which there are), no queue, or
+  // what the driver refused.
   static Result<std::unique_ptr<Port>> open(const Options& options);
 
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
   ~Port();  // close()
 
-  // Starts the device and turns promiscuous mode on. Once: af_packet cannot be started a second time.
+  // Starts the device and turns promiscuous mode on. Before the first device starts, mbufs get their field
+  // for Tx metadata: drivers look for it then. Once: af_packet cannot be started a second time.
   Status start();
   // Stops and closes the device; EAL forgets it. No worker may use it any more. Later calls do nothing.
   void close();
@@ -87,6 +93,11 @@ class Port {
   rte_eth_stats stats() const;  // the ethdev's own; zeros where the driver has none
 
  private:
+  struct alignas(RTE_CACHE_LINE_SIZE) TxState {
+    rte_spinlock_t lock = RTE_SPINLOCK_INITIALIZER;
+    std::atomic<uint64_t> posted{0};
+  };
+
   Port() = default;
   void choose_queues(const rte_eth_dev_info& info, unsigned workers);
   Status configure(const rte_eth_dev_info& info, const Options& options);
@@ -96,7 +107,9 @@ class Port {
   unsigned if_index_ = 0;
   uint16_t rx_queues_ = 0, tx_queues_ = 0;
   rte_mempool* pool_ = nullptr;
-  std::vector<rte_spinlock_t> tx_locks_;  // one a send queue; empty when every worker has its own
+  uint16_t tx_descriptors_ = 0;
+  std::vector<TxState> tx_states_;  // one a send queue
+  bool tx_shared_ = false;          // fewer send queues than workers
   bool opened_ = false;
   bool started_ = false;
 };

@@ -315,5 +315,53 @@ TEST_F(KernelFrames, CutFramesAndTheKernelsOwn) {
   EXPECT_EQ(kernel.carry(Rig::kTenant, udp_frame(9, kOurMac, 100), Rig::kUplink).size(), 1u);
 }
 
+// What the NIC has decapsulated comes with a mark instead of the outer headers.
+class RxMarks : public Decap {
+ protected:
+  std::vector<Bytes> arrive_marked(const Bytes& inner, uint32_t mark) {
+    EXPECT_TRUE(rig.ports[Rig::kUplink]->arrive(inner, 2048, mark));
+    rig.turn();
+    return rig.ports[Rig::kTenant]->sent();
+  }
+};
+
+TEST_F(RxMarks, NameTheTunnel) {
+  rig.teach(9, Where::port(Rig::kTenant));
+  const Bytes inner = udp_frame(9, 4, 100);
+  EXPECT_EQ(arrive_marked(inner, 2), std::vector<Bytes>{inner});
+  const auto rows = rig.path->paths(rig.now);
+  EXPECT_EQ(std::ranges::find(rows, to_mac(4), &dataplane::PathRow::mac)->where, Where::tunnel(1));
+  EXPECT_EQ(rig.path->stats().decapsulated, 1u);
+  EXPECT_EQ(rig.path->stats().forwarded, 1u);
+  // Never back into a tunnel.
+  rig.teach(5, Where::tunnel(0));
+  EXPECT_TRUE(arrive_marked(udp_frame(5, 4, 100), 2).empty());
+  EXPECT_EQ(rig.drops(DropReason::split_horizon), 1u);
+}
+
+TEST_F(RxMarks, ThatNobodyKnows) {
+  const Bytes inner = udp_frame(9, 4, 100);
+  for (const uint32_t mark : {0u, 3u, 65536u, 65537u, 0x80000001u, UINT32_MAX})
+    EXPECT_TRUE(arrive_marked(inner, mark).empty());
+  EXPECT_EQ(rig.drops(DropReason::unknown_mark), 6u);
+  // The tunnel has gone; or its network.
+  auto terminations = rig.terminations();
+  terminations.pop_back();
+  terminations[0].network.reset();
+  ASSERT_TRUE(rig.path->set_terminations(terminations));
+  EXPECT_TRUE(arrive_marked(inner, 2).empty());
+  EXPECT_EQ(rig.drops(DropReason::unknown_mark), 7u);
+  EXPECT_TRUE(arrive_marked(inner, 1).empty());
+  EXPECT_EQ(rig.drops(DropReason::no_network), 1u);
+  EXPECT_EQ(rig.path->stats().decapsulated, 0u);
+}
+
+TEST_F(RxMarks, OfBadFrames) {
+  EXPECT_TRUE(arrive_marked(Bytes(13, 2), 1).empty());
+  EXPECT_EQ(rig.drops(DropReason::malformed_ethernet), 1u);
+  EXPECT_TRUE(arrive_marked(ethernet(mac(9), Bytes(6), 0x0800, Bytes(46)), 1).empty());
+  EXPECT_EQ(rig.drops(DropReason::invalid_source_mac), 1u);
+}
+
 }  // namespace
 }  // namespace culvert::testing

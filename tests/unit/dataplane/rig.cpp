@@ -38,7 +38,7 @@ void RingPort::drain() {
   sent();
 }
 
-bool RingPort::arrive(const Bytes& frame, size_t segment_bytes) {
+bool RingPort::arrive(const Bytes& frame, size_t segment_bytes, std::optional<uint32_t> mark) {
   rte_mbuf* head = nullptr;
   size_t at = 0;
   do {
@@ -52,6 +52,10 @@ bool RingPort::arrive(const Bytes& frame, size_t segment_bytes) {
     else
       EXPECT_EQ(rte_pktmbuf_chain(head, mbuf), 0);
   } while (at < frame.size());
+  if (head != nullptr && mark) {
+    head->ol_flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
+    head->hash.fdir.hi = *mark;
+  }
   if (head != nullptr && at == frame.size() && rte_ring_enqueue(rx_.get(), head) == 0) return true;
   rte_pktmbuf_free(head);
   return false;

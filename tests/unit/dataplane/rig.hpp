@@ -31,9 +31,9 @@ class RingPort {
   RingPort(const std::string& name, unsigned workers, unsigned ring_size);
   ~RingPort();
 
-  // What the wire brings: the bytes in fresh mbufs, of which each but the last holds `segment_bytes`. False:
-  // no buffer or ring full.
-  bool arrive(const Bytes& frame, size_t segment_bytes = 2048);
+  // What the wire brings: the bytes in fresh mbufs, of which each but the last holds `segment_bytes`; with
+  // the mark of a NIC's rule, if any. False: no buffer or ring full.
+  bool arrive(const Bytes& frame, size_t segment_bytes = 2048, std::optional<uint32_t> mark = std::nullopt);
   // What went out since the last call.
   std::vector<Bytes> sent();
   port::Port& port() { return *port_; }

@@ -109,6 +109,7 @@ TEST_F(TwoWorkers, ForwardWhileEverythingChanges) {
   for (unsigned worker = 0; worker < kWorkers; ++worker)
     workers.emplace_back([this, worker] { work(worker, 4000); });
   TimePoint now{seconds(1)};
+  std::optional<dataplane::Fence> fence;
   for (unsigned round = 0; done != kWorkers; ++round) {
     now += milliseconds(700);
     path->poll(now, 64);
@@ -122,6 +123,7 @@ TEST_F(TwoWorkers, ForwardWhileEverythingChanges) {
     }
     if (round % 50 == 20) path->remove_encap(3);
     change_flows(round);
+    if (!fence || path->passed(*fence)) fence = path->fence();
     if (round % 50 == 30) path->set_own_macs(0, {to_mac(round)});
     if (round % 10 == 0) {
       path->stats();
@@ -129,6 +131,7 @@ TEST_F(TwoWorkers, ForwardWhileEverythingChanges) {
     }
   }
   for (auto& worker : workers) worker.join();
+  EXPECT_GT(fence->number, 10u);
   const auto stats = path->stats();
   EXPECT_GT(stats.learned, 100u);
   EXPECT_GT(stats.forwarded, 1000u);
