@@ -8,6 +8,7 @@ cd "$(dirname "$0")"
 
 echo "== Installing what is missing, building into build/"
 tests/install.sh demo
+drivers/fetch_driver_headers.sh build/dpdk-driver-headers || echo "going on without drivers/net/eswitch: nothing is offloaded"
 [ -f build/build.ninja ] || meson setup build >/dev/null
 ninja -C build >build/demo-build.log 2>&1 || { tail -n 30 build/demo-build.log; exit 1; }
 
@@ -18,11 +19,13 @@ run() { printf '   $ %s\n' "$*"; }
 
 step "Five network namespaces: tenant A - culvert - underlay - kernel VXLAN peer - tenant B"
 topology
+options=()
+if with_eswitch; then options=("${ESWITCH[@]}"); fi
 config > "$RUN/culvert.yaml"
 sed 's/^/   /' "$RUN/culvert.yaml"
 
-step "culvert starts: net_af_packet on the uplink (the kernel keeps using it too) and on the tenant port"
-start_culvert
+step "culvert starts: its ports are an embedded switch in software over the uplink (which the kernel uses too) and the tenant"
+start_culvert "${options[@]}"
 ctl wait 10 tunnel vx100
 say "   The tunnel's next hop comes from the kernel's own tables:"
 run "culvertctl show tunnels"; ctl show tunnels | sed 's/^/   /'
@@ -46,21 +49,44 @@ for options in "" "-R" "-u -b 50M" "-u -b 50M -R"; do
   grep receiver "$RUN/iperf.out" | sed 's/^/   /'
 done
 
+step "Who carries: the rules in the NIC, not the workers"
+carried() {
+  local workers nic
+  workers=$(field '.encapsulated + .decapsulated - .flooded' show stats)
+  nic=$(field '.[0].packets' show encaps)
+  say "   $1: workers $workers packets, in all $nic into the tunnel"
+}
+offloaded() { [ "$(field '[.[] | .state] | unique | join(" ")' show flows)" = offloaded ]; }
+if [ ${#options[@]} -gt 0 ]; then
+  run "culvertctl show flows"; ctl show flows | sed 's/^/   /'
+  offloaded || fail "not every flow is offloaded"
+fi
+
 step "The peer's underlay MAC changes while tenants ping each other ten times a second"
 before=$(field '.[0].dst_mac' show encaps)
+workers_before=$(field '.encapsulated + .decapsulated - .flooded' show stats)
+carried before
 background "$ta" ping -q -i 0.1 -c 60 10.7.0.2 > "$RUN/ping.out"
 PING=$!
 sleep 1
 run "ip -n peer link set eth0 address 02:00:00:00:aa:02"
 in_ns "$peer" ip link set eth0 address 02:00:00:00:aa:02
+carried during
 followed() { [ "$(field '.[0].dst_mac' show encaps)" = 02:00:00:00:aa:02 ]; }
 wait_for 10 followed || fail "culvert did not follow the MAC change"
 wait "$PING" || true
+sleep 0.2
+carried after
 after=$(field '.[0].dst_mac' show encaps)
 say "   the encap's destination MAC: before $before, after $after"
 grep 'packet loss' "$RUN/ping.out" | sed 's/^/   /'
 say "   (the loss is the kernel's: it believes a new MAC a second after the last one at the soonest, arp(7) locktime;"
 say "   tests/smoke/mac_change.sh shows that two plain kernels lose the same)"
+if [ ${#options[@]} -gt 0 ]; then
+  moved=$(($(field '.encapsulated + .decapsulated - .flooded' show stats) - workers_before))
+  [ $moved -le 4 ] || fail "the workers carried $moved packets that the NIC should have carried"
+  run "culvertctl verify"; ctl verify | sed 's/^/   /' || fail "verify finds a difference"
+fi
 run "culvertctl show tunnels"; ctl show tunnels | sed 's/^/   /'
 run "culvertctl show encaps"; ctl show encaps | sed 's/^/   /'
 ping_all "$ta" 10.7.0.2

@@ -44,6 +44,8 @@ Control::~Control() {
     loop_.remove_fd(mirror_->fd());
     mirror_->unsubscribe(*this);
   }
+  if (dataplane_) dataplane_->set_path_listener({});
+  hardware_.reset();  // its rules go while the workers still carry what they leave
   if (dataplane_) dataplane_->shutdown();
 }
 
@@ -77,6 +79,7 @@ Status Control::open_ports(const std::vector<unsigned>& worker_lcores) {
     auto port = port::Port::open(
         {.name = wanted.name, .ethdev = wanted.ethdev, .workers = workers, .pool = pool_.get()});
     if (!port) return tl::make_unexpected(port.error());
+    prepared_.push_back(Hardware::prepare(**port, wanted));
     if (const Status started = (*port)->start(); !started) return started;
     ports_.push_back(std::move(*port));
   }
@@ -89,7 +92,8 @@ Status Control::sync_with_kernel() {
   mirror_ = std::move(*mirror);
   mirror_->subscribe(*this);
   loop_.add_fd(mirror_->fd(), EPOLLIN, [this](uint32_t) {
-    mirror_->poll(kMirrorBudget, Clock::now());
+    event_at_ = Clock::now();
+    mirror_->poll(kMirrorBudget, event_at_);
     turn();
   });
   const TimePoint deadline = Clock::now() + kFirstSyncLimit;
@@ -146,6 +150,7 @@ Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
   auto dataplane = dataplane::Dataplane::create(setup);
   if (!dataplane) return tl::make_unexpected(dataplane.error());
   dataplane_ = std::move(*dataplane);
+  if (const Status started = start_hardware(); !started) return started;
 
   std::vector<resolver::PortLink> links;
   for (size_t i = 0; i < ports_.size(); ++i) {
@@ -191,9 +196,10 @@ Status Control::set_networks() {
     }
     for (const std::string& name : network.tunnels) spec.encaps.push_back(tunnels_.at(name));
   }
-  Status set = dataplane_->set_networks(std::move(networks));
-  if (set) network_ids_ = std::move(ids);
-  return set;
+  if (const Status set = dataplane_->set_networks(networks); !set) return set;
+  network_ids_ = std::move(ids);
+  hardware_->set_networks(networks, network_ids_);
+  return {};
 }
 
 void Control::turn() {
@@ -207,6 +213,7 @@ void Control::turn() {
     holder_.retry();
   }
   if (std::exchange(terminations_changed_, false)) publish_terminations();
+  hardware_->poll();
   dataplane_->poll(now, kDataplaneBudget);
   if (now >= next_second_) {
     keep_neighbours(now);
@@ -222,9 +229,8 @@ void Control::on_adjacency(const resolver::Adjacency& adjacency) {
   using resolver::Reason;
   const bool waits =
       adjacency.reason == Reason::neighbour_unresolved || adjacency.reason == Reason::neighbour_failed;
-  const Status set =
-      dataplane_->set_encap(adjacency.id, adjacency.tunnel, adjacency.rule ? &*adjacency.rule : nullptr,
-                            waits ? dataplane::Unresolved::neighbour : dataplane::Unresolved::tunnel);
+  const Status set = hardware_->set_encap(
+      adjacency, waits ? dataplane::Unresolved::neighbour : dataplane::Unresolved::tunnel, event_at_);
   if (!set) kLog.error("tunnel {}: {}", adjacency.tunnel.name, set.error().message);
   if (adjacency.local_present != terminated_.contains(adjacency.id)) terminations_changed_ = true;
 }
@@ -255,7 +261,7 @@ void Control::publish_terminations() {
 void Control::keep_neighbours(TimePoint) {
   std::set<resolver::NeighbourKey> told;  // one request for all tunnels on a neighbour
   for (const auto& [name, id] : tunnels_) {
-    const uint64_t packets = dataplane_->encap_counters(id).packets;
+    const uint64_t packets = dataplane_->encap_counters(id).packets + hardware_->encap(id).hardware.packets;
     uint64_t& seen = seen_packets_[id];
     const auto& neighbour = resolver_->at(id).neighbour;
     if (packets != seen && neighbour && told.insert(*neighbour).second) resolver_->used(id);

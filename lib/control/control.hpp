@@ -16,6 +16,7 @@
 #include "control/api.hpp"
 #include "control/event_loop.hpp"
 #include "control/flow_store.hpp"
+#include "control/hardware.hpp"
 #include "control/port_holder.hpp"
 #include "control/waiters.hpp"
 #include "dataplane/dataplane.hpp"
@@ -95,7 +96,10 @@ class Control final : public Api, private mirror::Listener {
   Status check_offload(const config::Offload& wanted) const;
   void apply_offload();
   void offload_flow(const FlowStore::Row& row);
-  void withdraw_flow(dataplane::FlowId id);
+  void withdraw_flow(const std::string& name);
+  Status start_hardware();
+  void feed_hardware();
+  void add_network_flows(std::vector<FlowView>& views);
   void place_flow(const FlowStore::Row& row, FlowView& view) const;
   void explain_offload(const FlowStore::Row& row, std::function<void(Result<std::string>)> done);
 
@@ -130,6 +134,9 @@ class Control final : public Api, private mirror::Listener {
   std::unique_ptr<mirror::Mirror> mirror_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
   std::unique_ptr<resolver::Resolver> resolver_;
+  std::vector<offload::Prepared> prepared_;  // by port
+  std::unique_ptr<Hardware> hardware_;
+  TimePoint event_at_{};  // when the kernel's latest event came
   PortHolder holder_;
   Waiters waiters_;
 

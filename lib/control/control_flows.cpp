@@ -59,6 +59,7 @@ std::vector<FlowView> Control::flows() {
     view.bytes = counters.bytes;
     place_flow(row, view);
   }
+  add_network_flows(views);
   return views;
 }
 
@@ -89,7 +90,7 @@ Status Control::create_flow(const tunnel::Flow& flow, FlowStore::Source source) 
 
 void Control::erase_flow(const std::string& name) {
   const dataplane::FlowId id = flows_.find(name)->id;
-  withdraw_flow(id);
+  withdraw_flow(name);
   dataplane_->remove_flow(id);
   flows_.remove(name);
 }

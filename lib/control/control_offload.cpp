@@ -1,51 +1,132 @@
-// Where lib/offload is joined: everything that control asks of it or tells it stands here. Without it every
-// flow is carried by the packet path.
+// Where the control lcore asks lib/offload or tells it something. What the offload thread says by itself
+// comes through hardware.cpp.
 
+#include <algorithm>
+
+#include "base/log.hpp"
 #include "control/control.hpp"
 
 namespace culvert::control {
 
 namespace {
 
-constexpr const char* kNoRules = "rules in the NIC are not supported yet";
+const Log kLog("control");
+
+std::string state_name(offload::FlowState state) {
+  switch (state) {
+    case offload::FlowState::pending:
+      return "pending";
+    case offload::FlowState::offloaded:
+      return "offloaded";
+    case offload::FlowState::software:
+      return "software";
+    case offload::FlowState::failed:
+      return "failed";
+  }
+  return "software";
+}
+
+void put(const offload::FlowView& seen, FlowView& view) {
+  view.state = state_name(seen.state);
+  if (!seen.reason.empty()) view.reason = seen.reason;
+  view.packets += seen.packets;
+  view.bytes += seen.bytes;
+}
 
 }  // namespace
 
-// Nothing has changed yet.
-Status Control::check_offload(const config::Offload& wanted) const {
-  if (wanted.mode == config::Offload::Mode::required)
-    return error("offload.mode is required, and {}; set it to auto or off", kNoRules);
+Status Control::start_hardware() {
+  auto hardware = Hardware::create(loop_, config_, ports_, prepared_, *domain_, *dataplane_);
+  if (!hardware) return tl::make_unexpected(hardware.error());
+  hardware_ = std::move(*hardware);
+  dataplane_->set_path_listener([this](const dataplane::PathEvent& event) { hardware_->on_path(event); });
   return {};
 }
 
-// config_.offload is new.
-void Control::apply_offload() {}
+// Nothing has changed yet.
+Status Control::check_offload(const config::Offload& wanted) const {
+  if (hardware_ && wanted != config_.offload && wanted.mode == config::Offload::Mode::required)
+    return error("offload.mode has become required: whether the ports can is asked at a restart");
+  return {};
+}
+
+// config_.offload is new: everything leaves the NIC, and enters it in the new way.
+void Control::apply_offload() {
+  hardware_.reset();
+  if (const Status started = start_hardware(); !started) {
+    kLog.error("{}", started.error().message);
+    return;
+  }
+  feed_hardware();
+}
+
+void Control::feed_hardware() {
+  for (const auto& [name, id] : tunnels_) on_adjacency(resolver_->at(id));
+  if (const Status set = set_networks(); !set) kLog.error("{}", set.error().message);
+  for (const dataplane::PathRow& row : dataplane_->paths(Clock::now()))
+    hardware_->on_path({dataplane::PathEvent::Kind::appeared, row.network, row.mac, row.where, row.origin});
+  for (const auto& [name, row] : flows_.rows()) offload_flow(row);
+}
 
 // The flow is new, or its match, priority or tunnel are.
-void Control::offload_flow(const FlowStore::Row&) {}
+void Control::offload_flow(const FlowStore::Row& row) {
+  const auto port = std::ranges::find(config_.ports, row.flow.port, &config::Port::name);
+  offload::Explicit what;
+  what.port = static_cast<offload::PortIndex>(port - config_.ports.begin());
+  what.match = row.flow.match;
+  what.priority = row.flow.priority;
+  what.sequence = row.sequence;
+  what.encap = tunnels_.at(row.flow.tunnel);
+  const auto source =
+      row.source == FlowStore::Source::config ? offload::Source::config : offload::Source::shell;
+  if (hardware_->flow(row.flow.name)) hardware_->remove_flow(row.flow.name);
+  if (const Status added = hardware_->add_flow(row.flow.name, source, what); !added)
+    kLog.error("flow {} is not offloaded: {}", row.flow.name, added.error().message);
+}
 
 // Called before the packet path loses the flow.
-void Control::withdraw_flow(dataplane::FlowId) {}
+void Control::withdraw_flow(const std::string& name) { hardware_->remove_flow(name); }
 
 // State and reason; adds what the NIC has counted.
 void Control::place_flow(const FlowStore::Row& row, FlowView& view) const {
-  const resolver::Adjacency& adjacency = resolver_->at(tunnels_.at(row.flow.tunnel));
-  view.state = adjacency.rule ? "software" : "pending";
-  if (!adjacency.rule)
-    view.reason = adjacency.reason_text;
-  else
-    view.reason = config_.offload.mode == config::Offload::Mode::off ? "offload.mode is off" : kNoRules;
+  view.state = "software";
+  if (const auto seen = hardware_->flow(row.flow.name)) put(*seen, view);
+}
+
+// What networks make of their stations.
+void Control::add_network_flows(std::vector<FlowView>& views) {
+  std::map<resolver::EncapId, std::string> names;
+  for (const auto& [name, id] : tunnels_) names[id] = name;
+  for (const offload::FlowView& seen : hardware_->flows()) {
+    if (seen.source != offload::Source::path && seen.source != offload::Source::decap) continue;
+    FlowView& view = views.emplace_back();
+    view.name = seen.name;
+    view.source = seen.source == offload::Source::path ? "path" : "decap";
+    if (seen.port) view.port = ports_[*seen.port]->name();
+    if (seen.encap) view.tunnel = names[*seen.encap];
+    put(seen, view);
+  }
 }
 
 // The steps behind the neighbour: slot, layout, what the driver says.
 void Control::explain_offload(const FlowStore::Row& row, std::function<void(Result<std::string>)> done) {
   FlowView view;
   place_flow(row, view);
-  done(fmt::format("state      {}: {}\n", view.state, *view.reason));
+  std::string state = fmt::format("state      {}\n", view.state);
+  hardware_->explain(row.flow.name, [state, done](const Result<std::vector<std::string>>& lines) {
+    if (!lines) return done(tl::make_unexpected(lines.error()));
+    std::string text = state;
+    for (const std::string& line : *lines) {
+      const size_t colon = line.find(':');
+      text +=
+          fmt::format("{:<10} {}\n", line.substr(0, colon), line.substr(std::min(colon + 2, line.size())));
+    }
+    done(text);
+  });
 }
 
 void Control::verify(std::function<void(Result<std::vector<std::string>>)> done) {
-  done(std::vector<std::string>{});
+  hardware_->verify([done](std::vector<std::string> found) { done(std::move(found)); });
 }
 
 }  // namespace culvert::control

@@ -46,7 +46,7 @@ Status Control::delete_tunnel(const std::string& name) {
 
 void Control::forget_encap(resolver::EncapId id) {
   resolver_->remove(id);
-  dataplane_->remove_encap(id);
+  hardware_->remove_encap(id);
   seen_packets_.erase(id);
 }
 
@@ -96,7 +96,9 @@ void Control::wait(TimePoint deadline, std::optional<std::string> tunnel, std::f
     if (adjacency.rule) return std::nullopt;
     return fmt::format("tunnel {} is unresolved: {}", *tunnel, adjacency.reason_text);
   };
-  waiters_.add(*mirror_, deadline, unsettled, std::move(done));
+  waiters_.add(
+      *mirror_, deadline, unsettled,
+      [this](std::function<void()> call) { hardware_->barrier(std::move(call)); }, std::move(done));
 }
 
 }  // namespace culvert::control

@@ -124,8 +124,10 @@ std::vector<EncapView> Control::encaps() {
     view.valid = adjacency.rule.has_value();
     view.reason = non_empty(adjacency.reason_text);
     view.refs = static_cast<uint32_t>(flows_.into(name).size()) + (network_of(name) != nullptr ? 1 : 0);
-    view.packets = counters.packets;
-    view.bytes = counters.bytes;
+    const offload::EncapView in_nic = hardware_->encap(id);
+    view.in_hardware = in_nic.in_hardware;
+    view.packets = counters.packets + in_nic.hardware.packets;
+    view.bytes = counters.bytes + in_nic.hardware.bytes;
     if (adjacency.neighbour) view.via = adjacency.neighbour->second;
     if (!adjacency.rule) continue;
     const tunnel::EncapRule& rule = *adjacency.rule;
@@ -171,6 +173,7 @@ StatsView Control::stats() {
   view.decapsulated = stats.decapsulated;
   view.exceptions = stats.exceptions;
   view.flooded = stats.flooded;
+  view.marked = stats.marked;
   view.checksums_completed = stats.checksums_completed;
   view.checksums_unfinished = stats.checksums_unfinished;
   view.learned = stats.learned;

@@ -49,6 +49,7 @@ DriverError DriverError::of(const rte_flow_error& error, int code) {
 std::string DriverError::to_string() const {
   const std::string reason = errno_text(code);
   if (words.empty()) return fmt::format("{} (the driver gives no words)", reason);
+  if (words == reason) return words;
   const char* about = error_type_name(type);
   return *about == '\0' ? fmt::format("{} ({})", words, reason)
                         : fmt::format("{} ({}: {})", words, about, reason);

@@ -7,7 +7,9 @@
 // and it is *reclaimed*: freed.
 //
 // Who may call what.
-// - There is one Domain in the process. Readers are known in it by a small number of their own: the lcore id.
+// - There is one Domain in the process. Readers are known in it by a small number of their own: the lcore id,
+// or,
+//   for threads that are no lcore, one that lend_name() gives.
 // - A reader calls online() before its first load, quiescent() in every turn of its loop, when it holds no
 // such
 //   pointer, and offline() before anything that may block or sleep. A reader that is offline holds up nobody;
@@ -20,16 +22,18 @@
 
 #include <rte_rcu_qsbr.h>
 
+#include <bitset>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <mutex>
 
 #include "base/c_handle.hpp"
 #include "base/result.hpp"
 
 namespace culvert::rcu {
 
-using ReaderId = unsigned;  // the lcore id
+using ReaderId = unsigned;  // the lcore id, or lent
 
 class Domain {
  public:
@@ -44,6 +48,10 @@ class Domain {
   void offline(ReaderId reader);
   void quiescent(ReaderId reader);
 
+  // Any thread. A name for a reader that is no lcore, until it is given back. Error: kMaxLent are lent.
+  Result<ReaderId> lend_name();
+  void give_back(ReaderId reader);
+
   // For writers, any thread. A token stands for the present moment; passed() is true once every reader that
   // was online then has been quiescent since.
   uint64_t start();
@@ -53,9 +61,12 @@ class Domain {
   rte_rcu_qsbr* handle() { return qsbr_.get(); }
 
  private:
+  static constexpr unsigned kMaxLent = 64;
   explicit Domain(rte_rcu_qsbr* qsbr);
 
   CHandle<rte_rcu_qsbr, std::free> qsbr_;
+  std::mutex lent_mutex_;
+  std::bitset<kMaxLent> lent_;
 };
 
 // What one writer took out of sight and may not free yet. One thread.

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "registry.hpp"
 #include "switch.hpp"
@@ -47,6 +48,8 @@ unsigned serial = 0;
 }  // namespace
 
 void start_eal(const char* program) {
+  static bool started = false;
+  if (std::exchange(started, true)) return;
   const std::string prefix = "--file-prefix=eswitch_test_" + std::to_string(getpid());
   const std::string pool = std::string("--mbuf-pool-ops-name=") + kPoolOps;
   const char* arguments[] = {program,

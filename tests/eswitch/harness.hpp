@@ -15,7 +15,7 @@ namespace eswitch_test {
 struct TestWire;
 using Bytes = std::vector<uint8_t>;
 
-/// Starts EAL without hugepages or devices. Once a process.
+/// Starts EAL without hugepages or devices; the first call does.
 void start_eal(const char* program);
 
 /// How every port of a switch is set up.

@@ -29,7 +29,7 @@ cleanup() {
   for ns in "$ta" "$gw" "$un" "$peer" "$tb" "${NAMESPACES[@]}"; do
     [ -e "/run/netns/$ns" ] && ip netns del "$ns"
   done
-  rm -rf "$RUN" "/run/dpdk/$NS"  # EAL leaves its runtime folder behind
+  rm -rf "$RUN" "/run/dpdk/$NS" ${PLUGINS:+"$PLUGINS"}  # EAL leaves its runtime folder behind
 }
 NAMESPACES=()
 trap cleanup EXIT
@@ -94,17 +94,32 @@ kernel_vtep() {
   in_ns "$1" ip link set "br$2" up
 }
 
-# The configuration of the picture, on standard output. TENANT is the tenant port's ethdev.
+# The configuration of the picture, on standard output. UPLINK and TENANT are the ports' ethdevs.
 config() {
   cat <<YAML
 ports:
-  - {name: uplink, ethdev: net_af_packet0, netdev: uplink0, kernel_path: bifurcated}
+  - {name: uplink, ethdev: ${UPLINK:-net_af_packet0}, netdev: uplink0, kernel_path: bifurcated}
   - {name: tenant, ethdev: ${TENANT:-net_af_packet1}}
 tunnels:
   - {name: vx100, type: vxlan, vni: 100, local: 192.0.2.1, remote: 192.0.2.2}
 networks:
   - {name: blue, type: l2, ports: [tenant], tunnels: [vx100]}
 YAML
+}
+
+# with_eswitch [ARGUMENT=VALUE,...]: uplink and tenant are ports of an embedded switch in software, which lies over
+# the af_packet ports; ESWITCH are its EAL options. False: it was not built.
+# with_plain_nic [ARGUMENT=VALUE,...]: the uplink alone, as a NIC without a switch.
+with_eswitch() { eswitch_over ",rep=net_af_packet1${1:+,$1}" && TENANT=net_eswitch0_rep0; }
+with_plain_nic() { eswitch_over "${1:+,$1}"; }
+eswitch_over() {
+  local plugin
+  plugin=$(ls "$BUILD"/drivers/net/eswitch/librte_net_eswitch.so.*.* 2>/dev/null | head -n 1)
+  [ -n "$plugin" ] || return 1
+  PLUGINS=$("$(dirname "${BASH_SOURCE[0]}")/../private_plugins.sh" "$plugin")
+  UPLINK=net_eswitch0
+  ESWITCH=(-d "$PLUGINS/${plugin##*/}" --vdev net_af_packet0,iface=uplink0 --vdev net_af_packet1,iface=tenant0
+    --vdev "net_eswitch0,uplink=net_af_packet0$1")
 }
 
 ready_or_gone() { grep -q '^culvert: ready' "$RUN/culvert.log" || ! kill -0 "$CULVERT_PID" 2>/dev/null; }

@@ -40,6 +40,7 @@ Json stats_json(const control::StatsView& stats) {
           {"decapsulated", stats.decapsulated},
           {"exceptions", stats.exceptions},
           {"flooded", stats.flooded},
+          {"marked", stats.marked},
           {"checksums_completed", stats.checksums_completed},
           {"checksums_unfinished", stats.checksums_unfinished},
           {"learned", stats.learned},

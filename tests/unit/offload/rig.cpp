@@ -96,8 +96,13 @@ std::vector<Bytes> Rig::sent(const Bytes& frame, uint32_t meta) {
   }
   wires.left(0);
   EXPECT_EQ(rte_eth_tx_burst(uplink(), 0, &mbuf, 1), 1);
-  wires.settle();
-  return wires.left(0);
+  // The switch's own thread sends it: settle() knows only of what the harness sent.
+  std::vector<Bytes> left;
+  for (int i = 0; i < 100 && left.empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    left = wires.left(0);
+  }
+  return left;
 }
 
 std::string name_of(const ::testing::TestParamInfo<Kind>& info) {

@@ -1,0 +1,192 @@
+#include "control/hardware.hpp"
+
+#include <sys/eventfd.h>
+
+#include <utility>
+
+#include "base/log.hpp"
+
+namespace culvert::control {
+
+namespace {
+
+const Log kLog("control");
+
+offload::Mode mode_of(config::Offload::Mode mode) {
+  switch (mode) {
+    case config::Offload::Mode::off:
+      return offload::Mode::off;
+    case config::Offload::Mode::required:
+      return offload::Mode::required;
+    default:
+      return offload::Mode::automatic;
+  }
+}
+
+offload::LayoutWish layout_of(config::Offload::Layout layout) {
+  switch (layout) {
+    case config::Offload::Layout::tagged:
+      return offload::LayoutWish::tagged;
+    case config::Offload::Layout::flat:
+      return offload::LayoutWish::flat;
+    default:
+      return offload::LayoutWish::automatic;
+  }
+}
+
+}  // namespace
+
+offload::Prepared Hardware::prepare(const port::Port& port, const config::Port& config) {
+  return offload::prepare(port.id(), config.kernel_path == config::KernelPath::bifurcated);
+}
+
+Result<std::unique_ptr<Hardware>> Hardware::create(EventLoop& loop, const config::Config& config,
+                                                   const std::vector<std::unique_ptr<port::Port>>& ports,
+                                                   const std::vector<offload::Prepared>& prepared,
+                                                   rcu::Domain& domain, dataplane::Dataplane& dataplane) {
+  std::unique_ptr<Hardware> hardware(new Hardware(loop, dataplane));
+  hardware->wake_ = UniqueFd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!hardware->wake_) return error("no eventfd for the offload thread: {}", errno_text(errno));
+  offload::Setup setup;
+  for (size_t i = 0; i < ports.size(); ++i)
+    setup.ports.push_back({.name = ports[i]->name(),
+                           .port_id = ports[i]->id(),
+                           .rx_queues = ports[i]->rx_queue_count(),
+                           .wire = !config.ports[i].netdev.empty(),
+                           .prepared = prepared[i]});
+  setup.mode = mode_of(config.offload.mode);
+  setup.layout = layout_of(config.offload.layout);
+  setup.domain = &domain;
+  setup.wake = [fd = hardware->wake_.get()] {
+    const uint64_t one = 1;
+    // Full: it is awake already.
+    (void)!::write(fd, &one, sizeof(one));
+  };
+  auto offload = offload::Offload::create(setup);
+  if (!offload) return tl::make_unexpected(offload.error());
+  hardware->offload_ = std::move(*offload);
+  auto client = hardware->offload_->client();
+  if (!client) return tl::make_unexpected(client.error());
+  hardware->client_ = std::move(*client);
+  loop.add_fd(hardware->wake_.get(), EPOLLIN, [self = hardware.get()](uint32_t) {
+    uint64_t count = 0;
+    (void)!::read(self->wake_.get(), &count, sizeof(count));
+    self->poll();
+  });
+  return hardware;
+}
+
+Hardware::~Hardware() {
+  client_.reset();
+  offload_.reset();
+  if (wake_) loop_.remove_fd(wake_.get());
+}
+
+Status Hardware::set_encap(const resolver::Adjacency& adjacency, dataplane::Unresolved why, TimePoint since) {
+  Said& said = said_[adjacency.id];
+  said.generation = ++generation_;
+  said.tunnel = adjacency.tunnel;
+  said.rule = adjacency.rule;
+  said.terminated = adjacency.local_present;
+  const bool was_marked = std::exchange(said.mark, 0) != 0;
+  // The packet path first: from now on no worker writes the old header.
+  const Status set = dataplane_.set_encap(adjacency.id, said.tunnel, said.rule ? &*said.rule : nullptr, why);
+  offload_->set_encap({.id = adjacency.id,
+                       .generation = said.generation,
+                       .tunnel = said.tunnel,
+                       .rule = said.rule,
+                       .reason = adjacency.reason_text,
+                       .terminated = said.terminated,
+                       .since = since});
+  if (was_marked) fences_.push_back({dataplane_.fence(), adjacency.id, said.generation});
+  return set;
+}
+
+void Hardware::remove_encap(resolver::EncapId id) {
+  dataplane_.remove_encap(id);
+  offload_->remove_encap(id);
+  if (said_[id].mark != 0) fences_.push_back({dataplane_.fence(), id, ++generation_});
+  said_.erase(id);
+}
+
+void Hardware::set_networks(const std::vector<dataplane::NetworkSpec>& networks,
+                            const std::map<std::string, dataplane::NetworkId>& ids) {
+  std::vector<offload::NetworkSpec> specs;
+  for (const dataplane::NetworkSpec& network : networks)
+    specs.push_back({network.id, network.learning, network.ports, network.encaps});
+  offload_->set_networks(std::move(specs));
+  network_names_.clear();
+  for (const auto& [name, id] : ids) network_names_[id] = name;
+}
+
+// A network's name may be gone, or be another's, when a row of it goes: rows are called by number.
+std::string Hardware::name_of(const dataplane::PathEvent& event) const {
+  const auto network = network_names_.find(event.network);
+  return fmt::format("{}:{}:{}", event.where.is_tunnel() ? "path" : "decap",
+                     network != network_names_.end() ? network->second : std::to_string(event.network),
+                     event.mac);
+}
+
+void Hardware::on_path(const dataplane::PathEvent& event) {
+  const auto key = std::pair(event.network, event.mac.bits());
+  if (const auto old = path_names_.find(key); old != path_names_.end()) {
+    remove_flow(old->second);
+    path_names_.erase(old);
+  }
+  if (event.kind == dataplane::PathEvent::Kind::gone) return;
+  offload::FlowSpec spec{.name = name_of(event)};
+  if (event.where.is_tunnel()) {
+    spec.source = offload::Source::path;
+    spec.what = offload::PathTo{event.network, event.mac, event.where.index()};
+  } else {
+    spec.source = offload::Source::decap;
+    spec.what =
+        offload::StationAt{event.network, event.mac, static_cast<offload::PortIndex>(event.where.index())};
+  }
+  const std::string name = spec.name;
+  if (const Status added = client_->add(std::move(spec)); !added) {
+    kLog.warning("{} is not offloaded: {}", name, added.error().message);
+    return;
+  }
+  path_names_[key] = name;
+}
+
+Status Hardware::add_flow(const std::string& name, offload::Source source, const offload::Explicit& what) {
+  return client_->add({name, source, what});
+}
+
+void Hardware::remove_flow(const std::string& name) {
+  if (const Status removed = client_->remove(name); !removed) kLog.error("{}", removed.error().message);
+}
+
+void Hardware::poll() {
+  for (const offload::Event& event : offload_->take_events())
+    std::visit([this](const auto& what) { handle(what); }, event);
+  while (!fences_.empty() && dataplane_.passed(fences_.front().fence)) {
+    offload_->drained(fences_.front().encap, fences_.front().generation);
+    fences_.pop_front();
+  }
+  offload_->run_answers();
+}
+
+// The rule is in: from now on workers leave the header to the NIC, if it is still the one that they would
+// write.
+void Hardware::handle(const offload::MarkReady& ready) {
+  const auto found = said_.find(ready.encap);
+  if (found == said_.end() || found->second.generation != ready.generation) {
+    fences_.push_back(
+        {dataplane_.fence(), ready.encap, ready.generation + 1});  // behind those of earlier marks
+    return;
+  }
+  Said& said = found->second;
+  const Status set =
+      dataplane_.set_encap(ready.encap, said.tunnel, &*said.rule, dataplane::Unresolved::tunnel, ready.mark);
+  if (set)
+    said.mark = ready.mark;
+  else
+    kLog.error("{}", set.error().message);
+}
+
+void Hardware::handle(const offload::StationUsed& used) { dataplane_.touch(used.network, used.mac); }
+
+}  // namespace culvert::control

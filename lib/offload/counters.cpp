@@ -1,0 +1,91 @@
+// What the NIC has counted, brought to where readers see it: a bounded number of queries a turn, round and
+// round.
+#include <algorithm>
+
+#include "offload/engine.hpp"
+
+namespace culvert::offload {
+
+namespace {
+using namespace std::chrono_literals;
+constexpr Duration kCounterPeriod = 100ms;
+constexpr size_t kCounterBudget = 4096;  // queries a period
+}  // namespace
+
+void Engine::start_counting(Node& node) {
+  if (node.counting != 0 || !node.counts()) return;
+  counting_.push_back(&node);
+  node.counting = counting_.size();
+}
+
+void Engine::stop_counting(Node& node) {
+  const size_t place = std::exchange(node.counting, 0);
+  if (place == 0) return;
+  counting_[place - 1] = counting_.back();
+  counting_[place - 1]->counting = place;
+  node.counting = 0;
+  counting_.pop_back();
+}
+
+void Engine::read_counters(TimePoint now) {
+  if (now < next_counters_) return;
+  next_counters_ = now + kCounterPeriod;
+  for (size_t i = std::min(kCounterBudget, counting_.size()); i > 0; --i) {
+    if (next_counting_ >= counting_.size()) next_counting_ = 0;
+    read_counter(*counting_[next_counting_++]);
+  }
+}
+
+// Rules with counters of their own start from zero when they are replaced: what the old one had is kept.
+void Engine::read_counter(Node& node) {
+  Counts now = node.past;
+  if (node.counter != nullptr) {
+    const auto counted = node.target->queue->query_counter(node.counter);
+    if (!counted) {
+      node.counter_fault = counted.error().message;
+      return;
+    }
+    now = {counted->packets, counted->bytes};
+  } else {
+    for (const Entry& entry : node.entries) {
+      if (entry.in.handle == nullptr || entry.in.form.kind != Form::Kind::real) continue;
+      const auto counted = node.target->queue->query(entry.in.handle);
+      if (!counted) {
+        node.counter_fault = counted.error().message;
+        return;
+      }
+      now.packets += counted->packets;
+      now.bytes += counted->bytes;
+    }
+  }
+  node.counter_fault.clear();
+  if (now.packets <= node.counted.packets) return;
+  const Counts more{now.packets - node.counted.packets, now.bytes - node.counted.bytes};
+  node.counted = now;
+  credit(node, more);
+}
+
+// Before a rule goes that has a counter of its own. What hits it from now on is not counted.
+void Engine::keep_count(Node& node, const Installed& rule) {
+  if (node.counter != nullptr || !node.counts() || rule.form.kind != Form::Kind::real) return;
+  const auto counted = node.target->queue->query(rule.handle);
+  if (!counted) return;
+  node.past.packets += counted->packets;
+  node.past.bytes += counted->bytes;
+}
+
+void Engine::credit(Node& node, const Counts& more) {
+  const auto add = [&more](auto& to) {
+    to.packets.fetch_add(more.packets, std::memory_order_relaxed);
+    to.bytes.fetch_add(more.bytes, std::memory_order_relaxed);
+  };
+  // An encap's packets: its slot's, or, where each flow has the header, theirs.
+  // (A plain NIC's were counted by the worker that marked them.)
+  const bool by_flow = node.has_encap && node.kind != NodeKind::mark && !node.target->tagged;
+  if (node.kind == NodeKind::slot || by_flow) add(encap_states_[node.encap]);
+  if (node.flow == nullptr) return;
+  add(*node.flow);
+  if (node.mac) leave(StationUsed{node.network, *node.mac});
+}
+
+}  // namespace culvert::offload

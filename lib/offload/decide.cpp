@@ -1,0 +1,298 @@
+// What should be in the NIC for a node, and what a person is told of it.
+#include <algorithm>
+
+#include "offload/engine.hpp"
+
+namespace culvert::offload {
+
+namespace {
+
+// What a header that is written once for all packets cannot do.
+std::string needs_software(const tunnel::Tunnel& tunnel) {
+  if (!tunnel.dscp) return "dscp inherit: the NIC's header is the same for all packets";
+  if (!tunnel.ttl) return "ttl inherit: the NIC's header is the same for all packets";
+  if (tunnel.ecn == tunnel::Ecn::copy) return "ecn copy: the NIC's header is the same for all packets";
+  return {};
+}
+
+}  // namespace
+
+bool Node::has_rules() const {
+  return std::ranges::any_of(entries, [](const Entry& entry) {
+    return entry.in.handle != nullptr || entry.busy != Entry::Busy::no;
+  });
+}
+
+bool Node::covers() const {
+  return !entries.empty() &&
+         std::ranges::all_of(entries, [](const Entry& entry) { return entry.in.handle != nullptr; });
+}
+
+bool Node::is_settled() const {
+  return !dirty && std::ranges::all_of(entries, [this](const Entry& entry) {
+    return entry.busy == Entry::Busy::no && entry.in.form == want;
+  });
+}
+
+void Engine::mark_dirty(Node& node) {
+  if (std::exchange(node.dirty, true)) return;
+  dirty_.push_back(&node);
+  settle(node);
+}
+
+void Engine::decide(Node& node) {
+  const Form before = node.want;
+  const bool desired = node.claim && node.claim->desires;
+  Outcome outcome = node.doomed || ending_ ? Outcome{} : outcome_of(node);
+  if (node.kind == NodeKind::fixed && !node.doomed) outcome.want.kind = Form::Kind::real;
+  if (node.claim) {
+    node.claim->desires = outcome.desires;
+    if (!node.doomed && !ending_ && outcome.want.kind == Form::Kind::none && !node.hold_refused &&
+        holds_back(node))
+      outcome.want.kind = Form::Kind::hold;
+    if (outcome.want.kind == Form::Kind::none) {
+      if (!node.has_rules()) node.claim->base.reset();
+    } else if (find_base(node)) {
+      outcome.want.base = *node.claim->base;
+    } else {
+      outcome.want = {};
+      outcome.state = FlowState::software;
+      outcome.reason = "the driver's priorities leave no room between the flows that it overlaps with";
+    }
+    // Others look anew at what this one has become.
+    if (node.claim->desires != desired) look_again(node, true);
+    if ((outcome.want.kind == Form::Kind::none) != (before.kind == Form::Kind::none)) look_again(node, false);
+  }
+  node.want = outcome.want;
+  node.state = outcome.state;
+  node.reason = std::move(outcome.reason);
+  step(node);
+  publish(node);
+  settle(node);
+}
+
+Engine::Outcome Engine::outcome_of(Node& node) {
+  if (node.kind == NodeKind::steering) {
+    const EncapRow& row = encap(node.encap);
+    Outcome outcome;
+    if (row.now.terminated && (mode_ != Mode::off || isolated_[node.port]))
+      outcome.want.kind = Form::Kind::real;
+    return unless_refused(node, outcome);
+  }
+  if (mode_ == Mode::off) return {.reason = "offload.mode is off"};
+  switch (node.kind) {
+    case NodeKind::explicit_flow:
+    case NodeKind::path:
+    case NodeKind::slot:
+    case NodeKind::mark:
+      return tunnel_outcome(node, encap(node.encap));
+    case NodeKind::tunnel_source: {
+      const EncapRow& row = encap(node.encap);
+      Outcome outcome;
+      if (row.known && row.now.terminated) outcome.want.kind = Form::Kind::real;
+      return unless_refused(node, outcome);
+    }
+    case NodeKind::station:
+      if (node.target == nullptr) return {.reason = unable_text(node.port)};
+      if (node.entries.empty()) return {.reason = "no tunnel of its network ends at this switch"};
+      return unless_refused(node, {.want = {.kind = Form::Kind::real}, .state = FlowState::offloaded});
+    case NodeKind::tenant_source:
+      return in_order(node, unless_refused(node, {.want = {.kind = Form::Kind::real}}));
+    default:
+      return unless_refused(node, {.want = {.kind = Form::Kind::real}});
+  }
+}
+
+Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row) {
+  if (!row.known) return {.state = FlowState::pending, .reason = "its tunnel is gone"};
+  if (std::string why = needs_software(row.now.tunnel); !why.empty()) return {.reason = std::move(why)};
+  const bool tagged = node.target != nullptr && node.target->tagged;
+  const bool is_slot = node.kind == NodeKind::slot || node.kind == NodeKind::mark;
+  if (!row.now.rule) {
+    Outcome outcome{.state = FlowState::pending, .reason = row.now.reason};
+    // The rules that lead to a slot stay when its next hop goes: without the slot's rule they lead to a miss.
+    if (tagged && !is_slot && node.covers() && node.want.kind == Form::Kind::real) outcome.want = node.want;
+    outcome.desires = outcome.want.kind == Form::Kind::real;
+    return outcome;
+  }
+  Target* const out = target_of(row.now.rule->port);
+  if (node.kind == NodeKind::mark) {
+    Outcome outcome;
+    if (node.generation == row.now.generation || node.told)
+      outcome.want = {.kind = Form::Kind::real, .generation = node.generation};
+    return unless_refused(node, outcome);
+  }
+  if (out == nullptr) return {.reason = unable_text(row.now.rule->port)};
+  if (!is_slot && !out->is_switch) return plain_outcome(row, *out);
+  if (node.target == nullptr) return {.reason = unable_text(node.port)};
+  if (out != node.target)
+    return {.reason = fmt::format("the tunnel leaves by another device than {}", node.target->name)};
+  Outcome outcome;
+  outcome.want.kind = Form::Kind::real;
+  outcome.want.generation = !is_slot && tagged ? 0 : row.now.generation;
+  outcome.state = FlowState::offloaded;
+  outcome = unless_refused(node, outcome);
+  return in_order(node, std::move(outcome));
+}
+
+// Keeps it out of the NIC while one of higher precedence would lose packets to it.
+Engine::Outcome Engine::in_order(const Node& node, Outcome outcome) {
+  if (!node.claim || outcome.want.kind != Form::Kind::real) return outcome;
+  outcome.desires = true;
+  const Node* const higher = blocker_of(node);
+  if (higher == nullptr) return outcome;
+  // One that is on its way is waited for, as things are; one that is not keeps this one out.
+  const bool on_its_way = higher->want.kind != Form::Kind::none;
+  outcome.want = on_its_way && node.want.kind == Form::Kind::real ? node.want : Form{};
+  if (outcome.want.kind == Form::Kind::real) return outcome;
+  outcome.state = FlowState::software;
+  outcome.reason = fmt::format("{} is looked at first and is not in the NIC", describe(*higher));
+  return outcome;
+}
+
+// A flow towards a plain NIC: a worker classifies, the NIC encapsulates.
+Engine::Outcome Engine::plain_outcome(const EncapRow& row, const Target& out) const {
+  if (row.marks.empty()) return {.reason = fmt::format("{} takes no encap rules", out.name)};
+  const Node& mark = *row.marks.back();
+  if (mark.told && mark.generation == row.now.generation) return {.state = FlowState::offloaded};
+  if (!mark.refusal.empty()) return {.state = refused_state(), .reason = mark.refusal};
+  return {.reason = "the rule of its encap is being made"};
+}
+
+Engine::Outcome Engine::unless_refused(const Node& node, Outcome outcome) const {
+  if (node.refusal.empty() || node.refused.kind != outcome.want.kind ||
+      node.refused.generation != outcome.want.generation)
+    return outcome;
+  outcome.want = {};
+  outcome.state = refused_state();
+  outcome.reason = node.refusal;
+  return outcome;
+}
+
+std::string Engine::unable_text(PortIndex port) const {
+  const Target* const target = port < target_of_port_.size() ? target_of_port_[port] : nullptr;
+  if (target == nullptr) return "its port takes no rules";
+  return fmt::format("{}: {}", target->name, target->unable.empty() ? "no switch port" : target->unable);
+}
+
+// --- Precedence.
+
+// Claims of the same port that overlap, of higher or of lower precedence.
+template <typename Visit>
+void Engine::others(const Node& node, bool higher, Visit visit) {
+  const Claim& claim = *node.claim;
+  node.target->claims[claim.port].overlapping(claim.key, [&](Claim& other) {
+    if (&other == &claim || (other.order < claim.order) != higher) return true;
+    if constexpr (std::is_same_v<decltype(visit(*other.node)), bool>) return visit(*other.node);
+    visit(*other.node);
+    return true;
+  });
+}
+
+void Engine::look_again(const Node& node, bool higher) {
+  others(node, higher, [this](Node& other) { mark_dirty(other); });
+}
+
+// The first one of higher precedence that has not all its packets in hand.
+const Node* Engine::blocker_of(const Node& node) {
+  const Node* found = nullptr;
+  others(node, true, [&](Node& other) {
+    if (!other.doomed && (other.want.kind == Form::Kind::none || !other.covers())) found = &other;
+    return found == nullptr || found->want.kind != Form::Kind::none;  // one that stays out decides
+  });
+  return found;
+}
+
+// Would others of lower precedence take its packets?
+bool Engine::holds_back(const Node& node) {
+  bool found = false;
+  others(node, false, [&](Node& other) { return !(found = other.claim->desires); });
+  return found;
+}
+
+bool Engine::may_leave(const Node& node) {
+  if (!node.claim || node.doomed || ending_) return true;
+  bool free = true;
+  others(node, false, [&](Node& other) { return free = !other.has_rules(); });
+  return free;
+}
+
+// A place among the driver's priorities: where its own priority would be, moved between those it overlaps
+// with.
+bool Engine::find_base(Node& node) {
+  Claim& claim = *node.claim;
+  if (claim.base) return true;
+  const uint32_t bases = std::max(1u, node.target->able.priorities(Domain::transfer, kEntry) / kLevels);
+  int64_t low = 0, high = int64_t{bases} - 1;
+  others(node, true, [&](Node& other) {
+    if (other.claim->base) low = std::max(low, int64_t{*other.claim->base} + 1);
+  });
+  others(node, false, [&](Node& other) {
+    if (other.claim->base) high = std::min(high, int64_t{*other.claim->base} - 1);
+  });
+  if (low > high) return false;
+  const auto own = static_cast<int64_t>(uint64_t{claim.order.priority} * (bases - 1) / kNetworkPriority);
+  claim.base = static_cast<uint32_t>(std::clamp(own, low, high));
+  return true;
+}
+
+// --- What readers see.
+
+void Engine::publish(Node& node) {
+  const FlowState state = node.state;
+  if (node.kind == NodeKind::slot || node.kind == NodeKind::mark) {
+    EncapState& shared = encap_states_[node.encap];
+    using Slot = EncapState::Slot;
+    const EncapRow& row = encap(node.encap);
+    const bool in = node.kind == NodeKind::slot ? node.covers() && node.entries[0].in.form == node.want &&
+                                                      node.want.kind == Form::Kind::real
+                                                : node.told && node.generation == row.now.generation;
+    const bool newest = node.kind == NodeKind::slot ? row.slot.get() == &node
+                                                    : !row.marks.empty() && row.marks.back().get() == &node;
+    if (!newest) return;
+    const Slot slot = in                      ? Slot::in
+                      : !row.now.rule         ? Slot::pending
+                      : !node.refusal.empty() ? Slot::refused
+                                              : Slot::none;
+    const std::string& reason = slot == Slot::pending ? row.now.reason : node.reason;
+    tell(shared.reason, reason);
+    if (shared.slot.exchange(slot, std::memory_order_release) != slot && node.kind == NodeKind::mark)
+      for (Node* other : encap(node.encap).nodes) mark_dirty(*other);
+    return;
+  }
+  Flow* const flow = node.flow;
+  if (flow == nullptr || flow->nodes.empty() || flow->nodes.front().get() != &node) return;
+  const bool tagged = node.target != nullptr && node.target->tagged && node.has_encap;
+  const bool in = node.covers() && node.want.kind == Form::Kind::real &&
+                  std::ranges::all_of(node.entries, [&](const Entry& entry) {
+                    return entry.in.form.kind == Form::Kind::real;
+                  });
+  tell(flow->reason, node.reason);
+  flow->by_slot.store(tagged && in, std::memory_order_release);
+  const bool waits = state == FlowState::offloaded && !in && node.want.kind != Form::Kind::none;
+  flow->state.store(waits ? FlowState::pending : state, std::memory_order_release);
+}
+
+// Writes it only when it is new: readers may be on it.
+void Engine::tell(rcu::Published<std::string>& place, const std::string& text) {
+  const std::string* const old = place.load();
+  if ((old == nullptr && text.empty()) || (old != nullptr && *old == text)) return;
+  place.replace(text.empty() ? nullptr : std::make_unique<const std::string>(text), retired_);
+}
+
+std::string Engine::describe(const Node& node) const {
+  if (node.flow != nullptr) return "flow " + node.flow->spec.name;
+  switch (node.kind) {
+    case NodeKind::slot:
+    case NodeKind::mark:
+      return fmt::format("slot of encap {}", node.encap);
+    case NodeKind::steering:
+      return fmt::format("steering of encap {}", node.encap);
+    case NodeKind::fixed:
+      return "no-leak rule";
+    default:
+      return fmt::format("gate of network {}", node.network);
+  }
+}
+
+}  // namespace culvert::offload

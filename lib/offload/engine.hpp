@@ -1,0 +1,235 @@
+// The offload thread: it alone makes and destroys rules. It takes requests from its mailbox in order, decides
+// for each node that they concern what should be in the NIC (decide.cpp), and moves each rule there one
+// operation at a time (rules.cpp), so that a change never lets a stale header out and never leaves a gap:
+//
+//   A rule is replaced by making the new one beside it at a higher precedence; only when the driver says that
+//   it is in is the old one destroyed. Before a rule leaves without a successor, those of lower precedence
+//   that would take its packets have left.
+//
+// Nothing here blocks but the driver: what a classic port takes time for, this thread waits for, and no
+// other.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "offload/flow_table.hpp"
+#include "offload/mailbox.hpp"
+#include "offload/node.hpp"
+#include "offload/types.hpp"
+#include "rcu/domain.hpp"
+
+namespace culvert::offload {
+
+// Requests, in the order in which they were made.
+struct AddFlow {
+  Flow* flow;  // in the table already; the engine's from now on
+};
+struct RemoveFlow {
+  Flow* flow;  // out of the table already
+};
+struct RemoveEncap {
+  EncapId id;
+};
+struct SetNetworks {
+  std::vector<NetworkSpec> networks;
+};
+// Frames that were marked before this generation have left the workers' queues.
+struct Drained {
+  EncapId encap;
+  uint64_t generation;
+};
+struct Barrier {
+  std::function<void()> done;  // on the offload thread, when all that was said before is in, out or refused
+};
+struct Ask {  // anything that is to be looked at between two changes
+  std::function<void()> look;
+};
+using Request =
+    std::variant<AddFlow, RemoveFlow, EncapUpdate, RemoveEncap, SetNetworks, Drained, Barrier, Ask>;
+
+class Engine {
+ public:
+  struct Setup {
+    Mode mode = Mode::automatic;
+    rcu::Domain* domain = nullptr;
+    FlowTable* table = nullptr;
+    std::vector<std::unique_ptr<Target>> targets;
+    std::vector<uint16_t> port_ids;                // by PortIndex
+    std::vector<std::vector<uint16_t>> rx_queues;  // by PortIndex, for RSS
+    std::vector<bool> isolated;                    // by PortIndex
+    EncapState* encaps = nullptr;                  // kMaxEncaps of them, shared with readers
+    std::function<void()> wake_control;            // an event has been left
+  };
+  explicit Engine(Setup setup);
+  ~Engine();
+
+  // Any thread.
+  Mailbox<Request>& mailbox() { return mailbox_; }
+  std::vector<Event> take_events();
+  Latency latency() const;
+  Operations operations() const;
+
+  // The offload thread: one turn; waits at most `limit` when there is nothing to do.
+  void turn(std::chrono::microseconds limit);
+  // Withdraws every rule and waits for the driver, at most a few seconds.
+  void shutdown();
+
+  // The offload thread, inside Ask::look. verify.cpp, explain.cpp.
+  std::vector<std::string> audit() const;
+  Result<std::vector<std::string>> explain(const std::string& name) const;
+  // Does not change after construction: any thread.
+  static std::string describe(const Target& target);
+  const std::vector<std::unique_ptr<Target>>& targets() const { return targets_; }
+
+ private:
+  struct Outcome {
+    Form want;
+    FlowState state = FlowState::software;
+    std::string reason;
+    bool desires = false;  // wants to be in the NIC, whether others let it or not
+  };
+  using Nodes = std::vector<std::unique_ptr<Node>>;
+
+  // engine.cpp: what each request makes of nodes.
+  void apply(const AddFlow& request);
+  void apply(const RemoveFlow& request);
+  void apply(const EncapUpdate& update);
+  void apply(const RemoveEncap& request);
+  void apply(const SetNetworks& request);
+  void apply(const Drained& request);
+  void apply(Barrier& request);
+  void apply(const Ask& request) { request.look(); }
+  void join(Flow& flow);
+  void join(Flow& flow, const Explicit& what);
+  void join(Flow& flow, const PathTo& what);
+  void join(Flow& flow, const StationAt& what);
+  void attach(Node& node, EncapId id);
+  void refresh_slot(EncapRow& row, Target* target);
+  void refresh_terminations(EncapRow& row);
+  void refresh_gates(NetworkId id);
+  void add_tunnel_sources(Nodes& nodes, Target& target, NetworkId network, EncapId id,
+                          const std::optional<net::Mac>& mac);
+  std::vector<uint16_t> udp_ports_of(const NetworkSpec& network) const;
+  Node& add_node(Nodes& nodes, NodeKind kind, Target* target);
+  void prepare(Node& node, NodeKind kind, Target* target);
+  static void set_entries(Node& node, size_t count);
+  static void set_claim(Node& node, PortIndex port, const tunnel::MaskedKey& key, const Order& order);
+  void make_fixed(Target& target);
+  uint32_t next_mark();
+  EncapRow& encap(EncapId id);
+  Target* target_of(PortIndex port) const;  // null: the port takes no rules
+  void leave(Event event);
+
+  // The end of nodes.
+  void doom(Node& node);
+  void retire_node(std::unique_ptr<Node> node);
+  template <typename Goes>
+  void retire_marks(EncapRow& row, Goes goes);
+  bool release(Node& node);
+  void reap();
+
+  // decide.cpp: what should be in the NIC, and what a person is told of it.
+  void mark_dirty(Node& node);
+  void decide(Node& node);
+  Outcome outcome_of(Node& node);
+  Outcome tunnel_outcome(Node& node, EncapRow& row);
+  Outcome plain_outcome(const EncapRow& row, const Target& out) const;
+  Outcome unless_refused(const Node& node, Outcome outcome) const;
+  Outcome in_order(const Node& node, Outcome outcome);
+  FlowState refused_state() const {
+    return mode_ == Mode::required ? FlowState::failed : FlowState::software;
+  }
+  std::string unable_text(PortIndex port) const;
+  template <typename Visit>
+  void others(const Node& node, bool higher, Visit visit);
+  void look_again(const Node& node, bool higher);
+  const Node* blocker_of(const Node& node);
+  bool holds_back(const Node& node);
+  bool may_leave(const Node& node);
+  bool find_base(Node& node);
+  void publish(Node& node);
+  void tell(rcu::Published<std::string>& place, const std::string& text);
+  std::string describe(const Node& node) const;
+
+  // rules.cpp: moving rules, one operation at a time for each entry.
+  void step(Node& node);
+  void step(Entry& entry);
+  void create(Entry& entry);
+  void destroy(Entry& entry, const Installed& rule);
+  void complete(Target& target, const Completion& completion);
+  void created(Entry& entry, const Completion& completion);
+  void destroyed(Entry& entry, const Completion& completion);
+  void leftover_gone(Target& target, Target::Leftover& rule, const Completion& completion);
+  void count_rule(const Node& node, const Installed& rule, int change);
+  void make_counter(Node& node);
+  static uint32_t priority(const Node& node, const Installed& rule);
+  void build(Rule& rule, const Entry& entry) const;
+  void settle(Node& node);
+  void want_room(Node& node);
+  static void no_room_wanted(Node& node);
+  void retry(TimePoint now);
+
+  void audit(const Node& node, std::vector<std::string>& found) const;
+  void explain_slot(const Node& node, std::vector<std::string>& lines) const;
+  void explain_refusal(const Node& node, std::vector<std::string>& lines) const;
+
+  // counters.cpp: what the NIC has counted.
+  void start_counting(Node& node);
+  void stop_counting(Node& node);
+  void read_counters(TimePoint now);
+  void read_counter(Node& node);
+  void keep_count(Node& node, const Installed& rule);
+  void credit(Node& node, const Counts& more);
+
+  // A rule's turns in being replaced: so many of the driver's priorities are one of ours.
+  static constexpr uint32_t kLevels = 4;
+
+  const Mode mode_;
+  rcu::Domain& domain_;
+  FlowTable& table_;
+  std::vector<std::unique_ptr<Target>> targets_;
+  std::vector<Target*> target_of_port_;
+  const std::vector<uint16_t> port_ids_;
+  const std::vector<std::vector<uint16_t>> rx_queues_;
+  const std::vector<bool> isolated_;
+  EncapState* const encap_states_;
+  const std::function<void()> wake_control_;
+
+  Mailbox<Request> mailbox_;
+  mutable std::mutex events_mutex_;
+  std::vector<Event> events_;
+  Latency latency_;  // under events_mutex_
+  std::atomic<uint64_t> created_{0}, destroyed_{0}, refused_{0};
+
+  rcu::RetireQueue retired_;
+  std::unordered_map<EncapId, std::unique_ptr<EncapRow>> encaps_;
+  bool encaps_leaving_ = false;
+  std::unordered_map<NetworkId, NetworkSpec> networks_;
+  std::unordered_map<NetworkId, Nodes> gates_;
+  std::unordered_map<Flow*, std::unique_ptr<Flow>> flows_;
+  std::vector<std::unique_ptr<Flow>> leaving_flows_;  // out of the table; freed when nothing refers to them
+  Nodes doomed_;                                      // of nobody; freed when their rules are out
+  std::vector<Node*> dirty_;
+  std::map<uint64_t, Node*> settling_;  // nodes that are not settled, by the moment at which that began
+  uint64_t moment_ = 0;
+  std::multimap<uint64_t, std::function<void()>> barriers_;
+  uint64_t next_sequence_ = 0;
+  uint32_t next_mark_ = 0;
+  bool ending_ = false;
+  std::vector<Completion> completions_;
+  TimePoint next_counters_{};
+  std::vector<Node*> counting_;  // the round of read_counters()
+  size_t next_counting_ = 0;
+};
+
+}  // namespace culvert::offload

@@ -1,0 +1,76 @@
+// `flow explain`: the offload thread's part of the story.
+#include <algorithm>
+
+#include "offload/engine.hpp"
+#include "offload/refusal.hpp"
+
+namespace culvert::offload {
+
+Result<std::vector<std::string>> Engine::explain(const std::string& name) const {
+  const auto found_flow =
+      std::ranges::find_if(flows_, [&](const auto& entry) { return entry.first->spec.name == name; });
+  if (found_flow == flows_.end()) return error("no flow '{}'", name);
+  const Flow& flow = *found_flow->first;
+  std::vector<std::string> lines;
+  if (flow.nodes.empty()) return lines;
+  const Node& node = *flow.nodes.front();
+  const Target* target = node.target;
+  if (node.has_encap) {
+    const auto found = encaps_.find(node.encap);
+    if (found != encaps_.end() && found->second->now.rule && target == nullptr)
+      target = target_of(found->second->now.rule->port);
+  }
+  lines.push_back("layout: " + (target == nullptr ? "none: its port takes no rules" : describe(*target)));
+  if (node.has_encap) explain_slot(node, lines);
+  for (const Entry& entry : node.entries) {
+    if (target == nullptr) break;
+    const Installed& rule = entry.in;
+    if (rule.handle == nullptr)
+      lines.push_back(fmt::format("rule {}: not in the NIC", entry.variant));
+    else
+      lines.push_back(fmt::format(
+          "rule {}: in the NIC, {}, priority {}", entry.variant,
+          rule.form.kind == Form::Kind::hold ? "sends its packets to the packet path" : "carries its packets",
+          priority(node, rule)));
+  }
+  if (!node.refusal.empty()) explain_refusal(node, lines);
+  if (!node.reason.empty()) lines.push_back("reason: " + node.reason);
+  return lines;
+}
+
+void Engine::explain_slot(const Node& node, std::vector<std::string>& lines) const {
+  const auto found = encaps_.find(node.encap);
+  if (found == encaps_.end()) return;
+  const EncapRow& row = *found->second;
+  const Node* slot = row.slot ? row.slot.get() : row.marks.empty() ? nullptr : row.marks.back().get();
+  if (slot == nullptr) return;
+  const bool in = slot->covers();
+  lines.push_back(fmt::format("slot: {} {}",
+                              slot->kind == NodeKind::mark ? fmt::format("mark {:#x},", slot->mark)
+                                                           : fmt::format("tag {},", node.encap + 1),
+                              in ? "in the NIC" : "not in the NIC"));
+  if (!slot->refusal.empty()) explain_refusal(*slot, lines);
+}
+
+// The driver's words, and which part of the rule they are about: asked again, part by part.
+void Engine::explain_refusal(const Node& node, std::vector<std::string>& lines) const {
+  lines.push_back("driver: " + node.refusal);
+  if (node.entries.empty()) return;
+  Entry entry = node.entries.front();
+  entry.making = {.form = node.refused, .level = 0};
+  if (entry.making.form.kind == Form::Kind::none) return;
+  Rule rule;
+  build(rule, entry);
+  for (const std::string& line : rule.to_testpmd()) lines.push_back("rule: " + line);
+  const Asking how = node.target->queue->is_async() ? Asking::templates : Asking::validate;
+  lines.push_back("not wanted: " + find_culprit(rule, how).to_string());
+}
+
+std::string Engine::describe(const Target& target) {
+  if (!target.unable.empty()) return fmt::format("{}: {}", target.name, target.unable);
+  const char* const layout = !target.is_switch ? "egress rules by mark" : target.tagged ? "tagged" : "flat";
+  return fmt::format("{}: {}, {} rules", target.name, layout,
+                     target.queue->is_async() ? "asynchronous" : "classic");
+}
+
+}  // namespace culvert::offload

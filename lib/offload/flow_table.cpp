@@ -1,0 +1,88 @@
+#include "offload/flow_table.hpp"
+
+namespace culvert::offload {
+
+namespace {
+constexpr size_t kFirstCapacity = 1024;
+constexpr size_t kReclaimBudget = 4;
+constexpr size_t kOtherSeed = 0x9e3779b97f4a7c15;
+}  // namespace
+
+Result<std::unique_ptr<FlowTable>> FlowTable::create(rcu::Domain& domain) {
+  std::unique_ptr<FlowTable> table(new FlowTable(domain));
+  if (const Status grown = table->grow(); !grown) return tl::make_unexpected(grown.error());
+  return table;
+}
+
+FlowTable::Key FlowTable::key_of(std::string_view name) {
+  return {net::hash_bytes(name.data(), name.size()), net::hash_bytes(name.data(), name.size(), kOtherSeed)};
+}
+
+Status FlowTable::grow() {
+  const size_t capacity = capacity_ == 0 ? kFirstCapacity : capacity_ * 2;
+  auto bigger = Names::create("culvert_flows", capacity + capacity / 8, domain_);
+  if (!bigger) return tl::make_unexpected(bigger.error());
+  const uint32_t end = end_.load(std::memory_order_relaxed);
+  for (uint32_t id = 0; id < end; ++id) {
+    const Flow* flow = rows_[id].load(std::memory_order_relaxed);
+    if (flow != nullptr && !flow->removed.load(std::memory_order_relaxed) &&
+        !(*bigger)->assign(key_of(flow->spec.name), id))
+      return error("the table of flows cannot grow to {}", capacity);
+  }
+  capacity_ = capacity;
+  names_.replace(std::move(*bigger), retired_);
+  return {};
+}
+
+Status FlowTable::insert(std::unique_ptr<Flow>& flow) {
+  const std::lock_guard lock(mutex_);
+  retired_.reclaim(kReclaimBudget);
+  const Key key = key_of(flow->spec.name);
+  if (names_.load()->find(key))
+    return error("flow {} exists already; delete it first or choose another name", flow->spec.name);
+  if (size_ == capacity_) {
+    if (const Status grown = grow(); !grown) return grown;
+  }
+  uint32_t id = end_.load(std::memory_order_relaxed);
+  if (!free_ids_.empty()) {
+    id = free_ids_.back();
+    free_ids_.pop_back();
+  } else if (id == kMaxFlows) {
+    return error("{} flows are the most", kMaxFlows);
+  }
+  flow->id = id;
+  if (!const_cast<Names*>(names_.load())->assign(key, id)) {
+    free_ids_.push_back(id);
+    return error("no memory for flow {}", flow->spec.name);
+  }
+  ++size_;
+  rows_[id].store(flow.release(), std::memory_order_release);
+  if (id == end_.load(std::memory_order_relaxed)) end_.store(id + 1, std::memory_order_release);
+  return {};
+}
+
+Flow* FlowTable::remove(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  const Key key = key_of(name);
+  const auto id = names_.load()->find(key);
+  if (!id) return nullptr;
+  Flow* const flow = rows_[*id].load(std::memory_order_relaxed);
+  flow->take();  // the table's lock keeps it here until it is taken
+  flow->removed.store(true, std::memory_order_release);
+  const_cast<Names*>(names_.load())->erase(key);
+  --size_;
+  return flow;
+}
+
+Flow* FlowTable::find(std::string_view name) const {
+  const auto id = names_.load()->find(key_of(name));
+  return id ? rows_[*id].load(std::memory_order_acquire) : nullptr;
+}
+
+void FlowTable::release(uint32_t id) {
+  const std::lock_guard lock(mutex_);
+  rows_[id].store(nullptr, std::memory_order_release);
+  free_ids_.push_back(id);
+}
+
+}  // namespace culvert::offload

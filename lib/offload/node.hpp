@@ -1,0 +1,233 @@
+// What the engine knows: nodes (what is wanted in the NIC) made of entries (rules), and the flows, encaps and
+// targets that they belong to. All of it is the offload thread's, but what is said to be shared.
+#pragma once
+
+#include <rte_flow.h>
+
+#include <array>
+#include <atomic>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "offload/capabilities.hpp"
+#include "offload/overlap.hpp"
+#include "offload/rule_queue.hpp"
+#include "offload/shapes.hpp"
+#include "offload/types.hpp"
+#include "rcu/published.hpp"
+
+namespace culvert::offload {
+
+struct Node;
+struct Flow;
+struct Target;
+
+// What a rule does. Two rules of an entry that have equal forms are the same rule.
+struct Form {
+  enum class Kind : uint8_t {
+    none,  // no rule
+    hold,  // to the packet path
+    real,
+  };
+  Kind kind = Kind::none;
+  uint64_t generation = 0;  // of the header in it; 0 where the rule has none
+  uint32_t base = 0;        // place in the order of precedence
+
+  bool operator==(const Form&) const = default;
+};
+
+// One rule in the NIC, or on its way in or out.
+struct Installed {
+  rte_flow* handle = nullptr;
+  Form form;
+  uint32_t level = 0;  // below the base: which of its turns in being replaced
+};
+
+// What a posted operation is for.
+struct Cookie {
+  bool is_leftover = false;
+};
+
+// One rule that is wanted, and what the NIC has of it: nothing, a rule, or for a moment two. At most one
+// operation is under way.
+struct Entry : Cookie {
+  Node* node = nullptr;
+  uint8_t variant = 0;  // of the node: which of its patterns
+  enum class Busy : uint8_t { no, creating, destroying } busy = Busy::no;
+  Installed in;       // what decides now
+  Installed making;   // while creating
+  Installed leaving;  // while destroying; `in` is what replaced it, if anything
+};
+
+// Order among what takes packets of one port at ENTRY: explicit flows by priority, then by age; networks
+// last.
+struct Order {
+  uint32_t priority = 0;
+  uint64_t sequence = 0;
+  auto operator<=>(const Order&) const = default;
+};
+inline constexpr uint32_t kNetworkPriority = UINT16_MAX + 1;
+
+// A node's claim on packets of a port at ENTRY.
+struct Claim {
+  Node* node = nullptr;
+  PortIndex port = 0;
+  tunnel::MaskedKey key;
+  Order order;
+  std::optional<uint32_t> base;  // its place among the driver's priorities, while it has or wants a rule
+  bool desires = false;          // wants to be in the NIC, blocked or not
+};
+
+enum class NodeKind : uint8_t {
+  explicit_flow,
+  path,           // TX_DEST
+  station,        // RX_DEST
+  tenant_source,  // a gate: with a MAC of that station, without of the whole port
+  tunnel_source,
+  slot,
+  mark,      // a slot of a plain NIC
+  steering,  // a terminated tunnel's packets to the workers, on a plain NIC without their outer headers
+  fixed,     // of a plain NIC's egress
+};
+
+// Variants of the fixed rules.
+inline constexpr uint8_t kEgressRoot = 0;
+inline constexpr uint8_t kNoLeak = 1;
+
+// The unit of decision: all its rules are in, or none should be.
+struct Node {
+  NodeKind kind = NodeKind::slot;
+  Target* target = nullptr;  // null: nowhere, see the flow's reason
+  Flow* flow = nullptr;
+  EncapId encap = 0;
+  bool has_encap = false;
+  NetworkId network = 0;
+  PortIndex port = 0;  // the tenant's; of steering and tunnel_source: the wire
+  std::optional<net::Mac> mac;
+  std::vector<uint16_t> udp_ports;  // of a station: one entry for each of them and each wire
+  uint64_t sequence = 0;
+  uint32_t mark = 0;  // and the generation of the header that it stands for
+  uint64_t generation = 0;
+  bool told = false;                   // the workers may be using the mark
+  std::vector<tunnel::Match> matches;  // of an explicit flow: one entry each
+  std::unique_ptr<Claim> claim;
+
+  std::vector<Entry> entries;
+  Form want;
+  FlowState state = FlowState::pending;
+  std::string reason;
+  rte_flow_action_handle* counter = nullptr;
+
+  bool dirty = false;     // queued for a decision
+  size_t counting = 0;    // place in the engine's round of counters, from 1; 0: none
+  uint32_t attempts = 0;  // how often the NIC refused it
+  bool waits_for_room = false;
+  std::tuple<uint32_t, Order, Node*> place;  // in Target::refused
+  Counts counted, past;                      // past: by rules with counters of their own that are gone
+  std::string counter_fault;
+  bool doomed = false;    // to be freed once its rules are out
+  uint64_t settling = 0;  // the moment at which it became unsettled; 0: settled
+  // The driver's words, and for which form: not asked again for the same before its time.
+  std::string refusal;
+  Form refused;
+  bool hold_refused = false;
+
+  bool has_rules() const;  // in the NIC, or perhaps in it
+  bool covers() const;     // every entry has a rule that decides
+  bool is_settled() const;
+  bool counts() const {  // packets that go into a tunnel or come out of one
+    return kind == NodeKind::explicit_flow || kind == NodeKind::path || kind == NodeKind::station ||
+           kind == NodeKind::slot || kind == NodeKind::mark;
+  }
+};
+
+// What readers see of an encap; the offload thread writes.
+struct EncapState {
+  enum class Slot : uint8_t { none, pending, in, refused };
+  std::atomic<Slot> slot{Slot::none};   // of its own rule, where it has one
+  std::atomic<uint32_t> flow_rules{0};  // rules of flows that carry its header (flat layout)
+  std::atomic<uint64_t> packets{0}, bytes{0};
+  rcu::Published<std::string> reason;
+};
+
+// An encap as the offload thread knows it. It lives from the first update to its removal, and as long as
+// flows use it.
+struct EncapRow {
+  EncapUpdate now;
+  bool known = false;  // configured; else only flows that came too early, or leave late, use it
+  bool removed = false;
+  std::unordered_set<Node*> nodes;  // whose rules depend on its header or slot
+  std::unique_ptr<Node> slot;       // on a switch, tagged
+  std::list<std::unique_ptr<Node>>
+      marks;  // on a plain NIC: the last is the newest, others wait to be drained
+  std::list<std::unique_ptr<Node>> terminations;  // steering, or the decap of a plain NIC: one a wire
+  std::optional<NetworkId> network;
+  size_t unsettled = 0;  // nodes of its
+  bool timed = false;    // `now.since` is to be measured
+};
+
+// A flow as readers see it: found under RCU, kept by a reference.
+struct Flow {
+  FlowSpec spec;
+  uint32_t id = 0;
+  std::atomic<uint32_t> references{1};  // the offload thread's own; 0: going, and no one may take another
+  std::atomic<bool> init_done{false};   // the engine has joined it to its encap
+  std::atomic<bool> removed{false};
+  std::atomic<FlowState> state{FlowState::pending};
+  std::atomic<bool> by_slot{false};  // its own rule is in: the encap's slot decides
+  std::atomic<uint64_t> packets{0}, bytes{0};
+  rcu::Published<std::string> reason;
+
+  // The offload thread's.
+  std::vector<std::unique_ptr<Node>> nodes;  // the first is the flow's own rule
+  bool released = false;                     // the offload thread has given its reference
+
+  // False: it is going.
+  bool take() {
+    uint32_t count = references.load(std::memory_order_relaxed);
+    while (count != 0 && !references.compare_exchange_weak(count, count + 1, std::memory_order_acquire)) {
+    }
+    return count != 0;
+  }
+  void give() { references.fetch_sub(1, std::memory_order_release); }
+};
+
+// One switch, or one plain NIC port: where one set of rules lives.
+struct Target {
+  std::string name;
+  bool is_switch = false;
+  uint16_t port_id = 0;  // on which rules are made
+  std::vector<PortIndex> ports;
+  std::vector<PortIndex> wires;  // those with a kernel link: tunnels come in and go out here
+  Capabilities able;
+  bool tagged = false;
+  std::string unable;  // why it takes no rules; empty: it does
+  std::unique_ptr<RuleQueue> queue;
+  std::map<PortIndex, OverlapIndex<Claim>> claims;
+  std::vector<std::unique_ptr<Node>> fixed;  // the no-leak rule and the like
+
+  // Rules that a failing driver did not let go.
+  struct Leftover : Cookie {
+    Leftover(rte_flow* rule, std::string text) : Cookie{true}, handle(rule), what(std::move(text)) {}
+    rte_flow* handle = nullptr;
+    std::string what;
+    bool posted = false;
+  };
+  std::list<Leftover> leftovers;
+  TimePoint retry_at{};
+  Duration back_off{};
+  std::set<std::tuple<uint32_t, Order, Node*>>
+      refused;         // waiting for room: least refused, then by precedence
+  size_t room = 0;     // rules that left since the last refusal
+  uint32_t rules = 0;  // in the NIC as far as we know
+  uint32_t fixed_rules() const { return static_cast<uint32_t>(fixed.size()); }
+};
+
+}  // namespace culvert::offload

@@ -1,0 +1,348 @@
+#include "offload/offload.hpp"
+
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "base/log.hpp"
+#include "offload/engine.hpp"
+#include "offload/flow_table.hpp"
+#include "offload/template_queue.hpp"
+
+namespace culvert::offload {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+const Log kLog("offload");
+
+// The offload thread looks at its counters and retries this often when nothing else wakes it.
+constexpr std::chrono::microseconds kNap = 20ms;
+// While the driver has operations under way: as often as that.
+constexpr std::chrono::microseconds kShortNap = 50us;
+
+}  // namespace
+
+struct Offload::State {
+  std::function<void(const std::string&)> before_init_done;
+  rcu::Domain* domain = nullptr;
+  std::unique_ptr<FlowTable> table;
+  std::vector<EncapState> encaps{kMaxEncaps};
+  std::unique_ptr<Engine> engine;
+  std::vector<std::string> descriptions;  // by PortIndex
+  std::thread thread;
+  std::atomic<bool> running{true};
+  std::function<void()> wake;
+  std::mutex answers_mutex;
+  std::vector<std::function<void()>> answers;
+
+  void answer(std::function<void()> call) {
+    {
+      const std::lock_guard lock(answers_mutex);
+      answers.push_back(std::move(call));
+    }
+    if (wake) wake();
+  }
+};
+
+namespace {
+
+// The ports of one switch, by its domain; a plain NIC is alone.
+std::vector<std::unique_ptr<Target>> find_targets(const std::vector<PortSetup>& ports) {
+  std::vector<std::unique_ptr<Target>> targets;
+  std::map<uint16_t, Target*> switches;
+  for (PortIndex index = 0; index < ports.size(); ++index) {
+    const PortSetup& port = ports[index];
+    rte_eth_dev_info info{};
+    if (rte_eth_dev_info_get(port.port_id, &info) != 0) continue;
+    const uint16_t domain = info.switch_info.domain_id;
+    const bool is_switch = domain != RTE_ETH_DEV_SWITCH_DOMAIN_ID_INVALID;
+    Target* target = is_switch && switches.contains(domain) ? switches[domain] : nullptr;
+    if (target == nullptr) {
+      target = targets.emplace_back(std::make_unique<Target>()).get();
+      target->is_switch = is_switch;
+      target->name = is_switch ? fmt::format("switch of {}", port.name) : "port " + port.name;
+      target->port_id = port.port_id;
+      if (is_switch) switches[domain] = target;
+    }
+    target->ports.push_back(index);
+    if (!ports[index].wire) continue;
+    // Rules are made on the wire's port: the one that is the switch's manager where there is such a thing.
+    if (target->wires.empty()) target->port_id = port.port_id;
+    target->wires.push_back(index);
+  }
+  return targets;
+}
+
+void choose_layout(Target& target, LayoutWish wish) {
+  const Capabilities& able = target.able;
+  if (!able.any) {
+    target.unable = "its driver takes no rules";
+    if (!able.answers.empty() && !able.answers.front().refusal.empty())
+      target.unable += ": " + able.answers.front().refusal;
+    return;
+  }
+  if (!target.is_switch) {
+    if (!able.egress) target.unable = "its driver takes no encap rules";
+    return;
+  }
+  const Layout layout = wish == LayoutWish::tagged ? (able.tagged ? Layout::tagged : Layout::none)
+                        : wish == LayoutWish::flat ? (able.flat ? Layout::flat : Layout::none)
+                                                   : able.automatic_layout();
+  target.tagged = layout == Layout::tagged;
+  if (layout != Layout::none) return;
+  target.unable = wish == LayoutWish::automatic
+                      ? "its driver takes neither layout's rules"
+                      : "its driver does not take the rules of the layout that offload.layout asks for";
+  for (const Answer& answer : able.answers)
+    if (!answer.refusal.empty()) {
+      target.unable += fmt::format(" ({}: {})", answer.what, answer.refusal);
+      break;
+    }
+}
+
+void probe_target(Target& target, const Setup& setup) {
+  const auto other = std::ranges::find_if(
+      target.ports, [&](PortIndex port) { return setup.ports[port].port_id != target.port_id; });
+  ProbeTarget probed;
+  probed.port_id = target.port_id;
+  if (other != target.ports.end()) probed.tenant = setup.ports[*other].port_id;
+  const PortSetup& setup_of =
+      *std::ranges::find_if(setup.ports, [&](const PortSetup& one) { return one.port_id == target.port_id; });
+  probed.rx_queues = setup_of.rx_queues;
+  probed.async = setup_of.prepared.operations != 0;
+  if (target.is_switch && !probed.tenant) {
+    target.unable = "no other port of its switch is culvert's";
+    return;
+  }
+  target.able = probe(probed);
+  choose_layout(target, setup.layout);
+  if (!target.unable.empty()) return;
+  target.queue = probed.async ? make_template_queue(target.port_id, setup_of.prepared.operations)
+                              : make_classic_queue(target.port_id);
+}
+
+}  // namespace
+
+Prepared prepare(uint16_t port_id, bool isolate, std::optional<bool> async) {
+  Prepared prepared;
+  rte_flow_error error{};
+  prepared.isolated = isolate && rte_flow_isolate(port_id, 1, &error) == 0;
+  if (!async.value_or(traits_of(port_id).prefers_async)) return prepared;
+  if (const auto operations = make_async(port_id))
+    prepared.operations = *operations;
+  else
+    kLog.debug("ethdev {}: classic rules: {}", port_id, operations.error().message);
+  return prepared;
+}
+
+Offload::Offload(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Result<std::unique_ptr<Offload>> Offload::create(const Setup& setup) {
+  auto state = std::make_unique<State>();
+  state->before_init_done = setup.before_init_done;
+  state->domain = setup.domain;
+  state->wake = setup.wake;
+  auto table = FlowTable::create(*setup.domain);
+  if (!table) return tl::make_unexpected(table.error());
+  state->table = std::move(*table);
+
+  Engine::Setup engine;
+  engine.mode = setup.mode;
+  engine.domain = setup.domain;
+  engine.table = state->table.get();
+  engine.encaps = state->encaps.data();
+  engine.wake_control = setup.wake;
+  engine.targets = find_targets(setup.ports);
+  state->descriptions.resize(setup.ports.size());
+  for (const auto& target : engine.targets) {
+    probe_target(*target, setup);
+    const std::string text = Engine::describe(*target);
+    kLog.info("{}", text);
+    for (const PortIndex port : target->ports) state->descriptions[port] = text;
+    if (setup.mode == Mode::required && !target->unable.empty())
+      return error("offload.mode is required, but {}; give another port, or mode auto", text);
+  }
+  for (const PortSetup& port : setup.ports) {
+    engine.port_ids.push_back(port.port_id);
+    engine.isolated.push_back(port.prepared.isolated);
+    auto& queues = engine.rx_queues.emplace_back();
+    for (uint16_t queue = 0; queue < port.rx_queues; ++queue) queues.push_back(queue);
+  }
+  state->engine = std::make_unique<Engine>(std::move(engine));
+  State* const shared = state.get();
+  state->thread = std::thread([shared] {
+    pthread_setname_np(pthread_self(), "culvert-offload");
+    while (shared->running.load(std::memory_order_acquire)) shared->engine->turn(kNap);
+    shared->engine->shutdown();
+  });
+  return std::unique_ptr<Offload>(new Offload(std::move(state)));
+}
+
+Offload::~Offload() { shutdown(); }
+
+void Offload::shutdown() {
+  if (!state_->thread.joinable()) return;
+  state_->running.store(false, std::memory_order_release);
+  state_->engine->mailbox().post(Ask{[] {}});
+  state_->thread.join();
+}
+
+// --- The control lcore.
+
+void Offload::set_encap(EncapUpdate update) { state_->engine->mailbox().post(std::move(update)); }
+void Offload::remove_encap(EncapId id) { state_->engine->mailbox().post(RemoveEncap{id}); }
+void Offload::set_networks(std::vector<NetworkSpec> networks) {
+  state_->engine->mailbox().post(SetNetworks{std::move(networks)});
+}
+void Offload::drained(EncapId id, uint64_t generation) {
+  state_->engine->mailbox().post(Drained{id, generation});
+}
+std::vector<Event> Offload::take_events() { return state_->engine->take_events(); }
+
+void Offload::barrier(std::function<void()> done) {
+  State* const state = state_.get();
+  state->engine->mailbox().post(
+      Barrier{[state, done = std::move(done)]() mutable { state->answer(std::move(done)); }});
+}
+
+void Offload::verify(std::function<void(std::vector<std::string>)> done) {
+  State* const state = state_.get();
+  state->engine->mailbox().post(Ask{[state, done = std::move(done)] {
+    state->answer([done, found = state->engine->audit()] { done(found); });
+  }});
+}
+
+void Offload::explain(const std::string& name, std::function<void(Result<std::vector<std::string>>)> done) {
+  State* const state = state_.get();
+  state->engine->mailbox().post(Ask{[state, name, done = std::move(done)] {
+    state->answer([done, said = state->engine->explain(name)] { done(said); });
+  }});
+}
+
+void Offload::run_answers() {
+  std::vector<std::function<void()>> answers;
+  {
+    const std::lock_guard lock(state_->answers_mutex);
+    answers.swap(state_->answers);
+  }
+  for (const auto& answer : answers) answer();
+}
+
+// --- Any thread.
+
+EncapView Offload::encap(EncapId id) const {
+  const EncapState& state = state_->encaps[id];
+  EncapView view;
+  view.in_hardware = state.slot.load(std::memory_order_acquire) == EncapState::Slot::in ||
+                     state.flow_rules.load(std::memory_order_relaxed) != 0;
+  view.hardware = {state.packets.load(std::memory_order_relaxed),
+                   state.bytes.load(std::memory_order_relaxed)};
+  return view;
+}
+
+Operations Offload::operations() const { return state_->engine->operations(); }
+Latency Offload::latency() const { return state_->engine->latency(); }
+std::string Offload::describe(PortIndex port) const { return state_->descriptions[port]; }
+
+// --- Clients.
+
+Result<std::unique_ptr<Offload::Client>> Offload::client() {
+  const auto reader = state_->domain->lend_name();
+  if (!reader) return tl::make_unexpected(reader.error());
+  return std::unique_ptr<Client>(new Client(*state_, *reader));
+}
+
+// Online for as long as it lives.
+class Offload::Client::Reading {
+ public:
+  explicit Reading(const Client& client) : client_(client) { client_.state_.domain->online(client_.reader_); }
+  ~Reading() { client_.state_.domain->offline(client_.reader_); }
+
+ private:
+  const Client& client_;
+};
+
+Offload::Client::Client(State& state, rcu::ReaderId reader) : state_(state), reader_(reader) {
+  state_.domain->add(reader_);
+}
+
+Offload::Client::~Client() {
+  state_.domain->remove(reader_);
+  state_.domain->give_back(reader_);
+}
+
+Status Offload::Client::add(FlowSpec spec) {
+  const std::string name = spec.name;
+  auto flow = std::make_unique<Flow>();
+  flow->spec = std::move(spec);
+  Flow* const raw = flow.get();
+  if (const Status inserted = state_.table->insert(flow); !inserted) return inserted;
+  if (state_.before_init_done) state_.before_init_done(name);
+  state_.engine->mailbox().post(AddFlow{raw});
+  return {};
+}
+
+Status Offload::Client::remove(const std::string& name) {
+  Flow* const flow = state_.table->remove(name);
+  if (flow == nullptr) return error("no flow '{}'", name);
+  state_.engine->mailbox().post(RemoveFlow{flow});
+  return {};
+}
+
+namespace {
+
+FlowView view_of(const Flow& flow, const std::vector<EncapState>& encaps) {
+  FlowView view;
+  view.name = flow.spec.name;
+  view.source = flow.spec.source;
+  if (const auto* what = std::get_if<Explicit>(&flow.spec.what)) {
+    view.port = what->port;
+    view.encap = what->encap;
+  } else if (const auto* path = std::get_if<PathTo>(&flow.spec.what)) {
+    view.encap = path->encap;
+  } else {
+    view.port = std::get<StationAt>(flow.spec.what).port;
+  }
+  const std::string* reason = flow.reason.load();
+  view.state = flow.state.load(std::memory_order_acquire);
+  if (view.encap && flow.by_slot.load(std::memory_order_acquire)) {
+    // Its own rule is in: whether it leads anywhere is the slot's matter.
+    const EncapState& encap = encaps[*view.encap];
+    const auto slot = encap.slot.load(std::memory_order_acquire);
+    view.state = slot == EncapState::Slot::in        ? FlowState::offloaded
+                 : slot == EncapState::Slot::refused ? FlowState::software
+                                                     : FlowState::pending;
+    if (slot != EncapState::Slot::in) reason = encap.reason.load();
+  }
+  if (reason != nullptr) view.reason = *reason;
+  view.packets = flow.packets.load(std::memory_order_relaxed);
+  view.bytes = flow.bytes.load(std::memory_order_relaxed);
+  return view;
+}
+
+}  // namespace
+
+std::optional<FlowView> Offload::Client::find(const std::string& name) {
+  const Reading reading(*this);
+  const Flow* const flow = state_.table->find(name);
+  if (flow == nullptr || flow->removed.load(std::memory_order_acquire)) return std::nullopt;
+  return view_of(*flow, state_.encaps);
+}
+
+std::vector<FlowView> Offload::Client::flows() {
+  std::vector<FlowView> views;
+  const uint32_t end = state_.table->end();
+  for (uint32_t id = 0; id < end; ++id) {
+    const Reading reading(*this);
+    const Flow* const flow = state_.table->at(id);
+    if (flow == nullptr || flow->removed.load(std::memory_order_acquire)) continue;
+    if (flow->init_done.load(std::memory_order_acquire)) views.push_back(view_of(*flow, state_.encaps));
+  }
+  return views;
+}
+
+}  // namespace culvert::offload

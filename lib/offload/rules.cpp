@@ -1,0 +1,286 @@
+// Moving rules: one operation at a time for each entry, so that what is in the NIC becomes what is wanted.
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "offload/engine.hpp"
+
+namespace culvert::offload {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+const Log kLog("offload");
+
+constexpr Duration kFirstBackOff = 1s;
+constexpr Duration kLongestBackOff = 30s;
+
+}  // namespace
+
+void Engine::step(Node& node) {
+  for (Entry& entry : node.entries) step(entry);
+}
+
+void Engine::step(Entry& entry) {
+  Node& node = *entry.node;
+  if (entry.busy != Entry::Busy::no || entry.in.form == node.want) return;
+  if (node.target->queue->room() == 0) return mark_dirty(node);
+  if (node.want.kind != Form::Kind::none) return create(entry);
+  if (may_leave(node)) destroy(entry, std::exchange(entry.in, {}));
+}
+
+void Engine::create(Entry& entry) {
+  Node& node = *entry.node;
+  make_counter(node);
+  entry.busy = Entry::Busy::creating;
+  // The lower level wins: a rule goes in above the one that it replaces, which is of no more use from then
+  // on.
+  const bool above = entry.in.handle != nullptr && entry.in.level > 0;
+  entry.making = {.form = node.want, .level = above ? entry.in.level - 1 : kLevels - 1};
+  Rule rule;
+  build(rule, entry);
+  kLog.debug("{}: {}", describe(node), rule);
+  node.target->queue->create(rule, static_cast<Cookie*>(&entry));
+}
+
+void Engine::destroy(Entry& entry, const Installed& rule) {
+  keep_count(*entry.node, rule);
+  entry.busy = Entry::Busy::destroying;
+  entry.leaving = rule;
+  entry.node->target->queue->destroy(rule.handle, static_cast<Cookie*>(&entry));
+}
+
+void Engine::complete(Target& target, const Completion& completion) {
+  auto* const cookie = static_cast<Cookie*>(completion.cookie);
+  if (cookie->is_leftover) return leftover_gone(target, *static_cast<Target::Leftover*>(cookie), completion);
+  Entry& entry = *static_cast<Entry*>(cookie);
+  Node& node = *entry.node;
+  const bool covered = node.covers();
+  if (completion.operation == Operation::create)
+    created(entry, completion);
+  else
+    destroyed(entry, completion);
+  if (node.claim && (node.covers() != covered || !node.has_rules())) {
+    look_again(node, true);
+    look_again(node, false);
+  }
+  step(entry);
+  publish(node);
+  settle(node);
+}
+
+void Engine::created(Entry& entry, const Completion& completion) {
+  Node& node = *entry.node;
+  Target& target = *node.target;
+  entry.busy = Entry::Busy::no;
+  Installed made = std::exchange(entry.making, {});
+  if (completion.refusal) {
+    refused_.fetch_add(1, std::memory_order_relaxed);
+    node.refusal = completion.refusal->to_string();
+    node.refused = made.form;
+    if (made.form.kind == Form::Kind::hold) node.hold_refused = true;
+    kLog.debug("{}: refused: {}", describe(node), node.refusal);
+    want_room(node);
+    mark_dirty(node);
+    return;
+  }
+  ++target.rules;
+  created_.fetch_add(1, std::memory_order_relaxed);
+  made.handle = completion.handle;
+  count_rule(node, made, 1);
+  if (node.waits_for_room) ++target.room;  // where one fits another may
+  no_room_wanted(node);
+  const Installed old = std::exchange(entry.in, made);
+  if (made.form.kind == Form::Kind::real) start_counting(node);
+  if (node.kind == NodeKind::mark && !node.told && node.want == made.form) {
+    node.told = true;
+    leave(MarkReady{node.encap, node.generation, node.mark});
+    for (Node* other : encap(node.encap).nodes) mark_dirty(*other);
+  }
+  if (old.handle != nullptr) destroy(entry, old);
+}
+
+void Engine::destroyed(Entry& entry, const Completion& completion) {
+  Node& node = *entry.node;
+  Target& target = *node.target;
+  entry.busy = Entry::Busy::no;
+  const Installed gone = std::exchange(entry.leaving, {});
+  count_rule(node, gone, -1);
+  if (completion.refusal) {
+    refused_.fetch_add(1, std::memory_order_relaxed);
+    kLog.warning("{}: a rule of {} stays in the NIC: {}", target.name, describe(node),
+                 completion.refusal->to_string());
+    if (completion.handle != nullptr) {
+      target.leftovers.emplace_back(gone.handle,
+                                    fmt::format("{}: {}", describe(node), completion.refusal->to_string()));
+      return;
+    }
+  }
+  --target.rules;
+  destroyed_.fetch_add(1, std::memory_order_relaxed);
+  ++target.room;
+}
+
+// Another try to destroy what a failing driver did not let go.
+void Engine::leftover_gone(Target& target, Target::Leftover& rule, const Completion& completion) {
+  rule.posted = false;
+  if (completion.refusal) {
+    refused_.fetch_add(1, std::memory_order_relaxed);
+    if (completion.handle != nullptr) return;  // else the driver has forgotten it: nothing more can be done
+  }
+  target.leftovers.remove_if([&](const Target::Leftover& one) { return &one == &rule; });
+  --target.rules;
+  destroyed_.fetch_add(1, std::memory_order_relaxed);
+  ++target.room;
+}
+
+// Rules of flows that carry an encap's header, for show encaps.
+void Engine::count_rule(const Node& node, const Installed& rule, int change) {
+  if (!node.has_encap || node.flow == nullptr || rule.form.generation == 0) return;
+  encap_states_[node.encap].flow_rules.fetch_add(static_cast<uint32_t>(change), std::memory_order_relaxed);
+}
+
+// A counter that outlives the rules, so that replacing one loses nothing; else each rule has its own.
+void Engine::make_counter(Node& node) {
+  if (!node.counts() || node.counter != nullptr || !node.target->able.shared_counters) return;
+  const Domain domain = node.kind == NodeKind::mark ? Domain::egress : Domain::transfer;
+  if (auto made = node.target->queue->make_counter(domain))
+    node.counter = *made;
+  else
+    kLog.debug("{}: no counter: {}", describe(node), made.error().message);
+}
+
+uint32_t Engine::priority(const Node& node, const Installed& rule) {
+  if (node.kind == NodeKind::fixed) return node.entries[0].variant == kNoLeak ? kLevels : rule.level;
+  return rule.form.base * kLevels + rule.level;
+}
+
+void Engine::build(Rule& rule, const Entry& entry) const {
+  const Node& node = *entry.node;
+  const Target& target = *node.target;
+  const Spot spot{target.port_id, priority(node, entry.making), target.able.tags};
+  const EncapRow* const row = node.has_encap ? encaps_.at(node.encap).get() : nullptr;
+  const auto header = [&] { return Encap{row->now.rule->header.view(), port_ids_[row->now.rule->port]}; };
+  const auto underlay = [&] {
+    const tunnel::Tunnel& tunnel = row->now.tunnel;
+    return Underlay{tunnel.remote, tunnel.local, tunnel.dst_port, tunnel.vni};
+  };
+  const bool tagged = target.tagged;
+  switch (node.kind) {
+    case NodeKind::explicit_flow: {
+      const tunnel::Match& match = node.matches[entry.variant];
+      const uint16_t from = port_ids_[node.port];
+      if (entry.making.form.kind == Form::Kind::hold) return hold(rule, spot, from, match);
+      if (tagged) return explicit_tagged(rule, spot, from, match, node.encap, node.counter);
+      return explicit_flat(rule, spot, from, match, header(), node.counter);
+    }
+    case NodeKind::path:
+      if (tagged) return path_tagged(rule, spot, node.network, *node.mac, node.encap, node.counter);
+      return path_flat(rule, spot, node.network, *node.mac, header(), node.counter);
+    case NodeKind::station: {
+      const uint16_t wire = port_ids_[target.wires[entry.variant % target.wires.size()]];
+      const uint16_t udp_port = node.udp_ports[entry.variant / target.wires.size()];
+      return decap(rule, spot, wire, node.network, udp_port, *node.mac, port_ids_[node.port], node.counter);
+    }
+    case NodeKind::tenant_source: {
+      if (entry.making.form.kind == Form::Kind::hold) {
+        tunnel::Match match;
+        match.eth_src = node.mac;
+        return hold(rule, spot, port_ids_[node.port], match);
+      }
+      return tenant_source(rule, spot, port_ids_[node.port], node.mac, node.network);
+    }
+    case NodeKind::tunnel_source:
+      return tunnel_source(rule, spot, port_ids_[node.port], underlay(), node.mac, node.network);
+    case NodeKind::slot:
+      return slot_encap(rule, spot, node.encap, header(), node.counter);
+    case NodeKind::mark:
+      return egress_slot(rule, spot, node.mark, header(), node.counter);
+    case NodeKind::steering: {
+      const Spot here{port_ids_[node.port], 0, spot.tags};
+      if (target.is_switch || mode_ == Mode::off || !target.able.decap)
+        return steer(rule, here, underlay(), rx_queues_[node.port]);
+      return ingress_decap(rule, here, underlay(), node.encap + 1, rx_queues_[node.port]);
+    }
+    case NodeKind::fixed:
+      if (entry.variant == kNoLeak) return no_leak(rule, spot);
+      return egress_root(rule, spot);
+  }
+}
+
+// --- Settling, and what waits for it.
+
+void Engine::settle(Node& node) {
+  const bool settled = node.is_settled();
+  if (settled == (node.settling == 0)) return;
+  EncapRow* const row = node.has_encap ? &encap(node.encap) : nullptr;
+  if (!settled) {
+    node.settling = ++moment_;
+    settling_.emplace(node.settling, &node);
+    if (row != nullptr) ++row->unsettled;
+    return;
+  }
+  settling_.erase(std::exchange(node.settling, 0));
+  if (row == nullptr || --row->unsettled != 0 || !std::exchange(row->timed, false)) return;
+  const auto us =
+      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - row->now.since).count();
+  const auto bucket = std::min<size_t>(std::bit_width(static_cast<uint64_t>(us) >> 4), Latency::kBuckets - 1);
+  const std::lock_guard lock(events_mutex_);
+  ++latency_.buckets[bucket];
+}
+
+// --- Room: what the NIC refused is asked for again when something left, and once in a while.
+
+void Engine::want_room(Node& node) {
+  no_room_wanted(node);
+  node.waits_for_room = true;
+  ++node.attempts;
+  const bool first = node.kind == NodeKind::slot || node.kind == NodeKind::mark;  // all its flows wait for it
+  const Order order = first        ? Order{}
+                      : node.claim ? node.claim->order
+                                   : Order{kNetworkPriority, node.sequence};
+  node.place = {node.attempts, order, &node};
+  Target& target = *node.target;
+  target.refused.insert(node.place);
+  target.room = 0;
+  if (target.retry_at == TimePoint{}) {
+    target.back_off = kFirstBackOff;
+    target.retry_at = Clock::now() + target.back_off;
+  }
+}
+
+void Engine::no_room_wanted(Node& node) {
+  if (std::exchange(node.waits_for_room, false)) node.target->refused.erase(node.place);
+}
+
+void Engine::retry(TimePoint now) {
+  for (const auto& target : targets_) {
+    if (!target->leftovers.empty() || !target->refused.empty()) {
+      if (now >= target->retry_at) {
+        target->back_off = std::clamp(target->back_off * 2, kFirstBackOff, kLongestBackOff);
+        target->retry_at = now + target->back_off;
+        target->room = std::max<size_t>(target->room, 1);
+        for (Target::Leftover& rule : target->leftovers) {
+          if (target->queue->room() == 0 || std::exchange(rule.posted, true)) continue;
+          target->queue->destroy(rule.handle, static_cast<Cookie*>(&rule));
+        }
+      }
+    } else {
+      target->retry_at = {};
+    }
+    size_t tries = std::exchange(target->room, 0);
+    std::vector<Node*> again;
+    for (const auto& waiting : target->refused) {
+      if (tries-- == 0) break;
+      again.push_back(std::get<Node*>(waiting));
+    }
+    for (Node* node : again) {
+      node->refusal.clear();
+      node->hold_refused = false;
+      target->refused.erase(node->place);  // it comes back if it is refused again
+      mark_dirty(*node);
+    }
+  }
+}
+
+}  // namespace culvert::offload

@@ -1,0 +1,19 @@
+// Trace points (rte_trace, CTF): `--trace=culvert.offload.*`, read with babeltrace2. Any thread.
+#pragma once
+
+#include <rte_trace_point.h>
+
+#include <string>
+
+#include "offload/types.hpp"
+
+namespace culvert::offload {
+
+void trace_flow_add(const FlowSpec& flow);
+void trace_flow_del(const FlowSpec& flow);
+// What the resolver says of an encap's neighbour now.
+void trace_neigh_update(const EncapUpdate& update);
+// The NIC's counter of the encap has moved: its neighbour is in use.
+void trace_neigh_used(EncapId encap, uint64_t packets);
+
+}  // namespace culvert::offload

@@ -1,0 +1,65 @@
+// `verify`: what should be in the NIC against what is there. It looks and says; it mends nothing.
+#include <algorithm>
+
+#include "offload/engine.hpp"
+
+namespace culvert::offload {
+
+void Engine::audit(const Node& node, std::vector<std::string>& found) const {
+  const auto say = [&](std::string what) { found.push_back(fmt::format("{}: {}", describe(node), what)); };
+  if (!node.refusal.empty() && node.refused.kind != Form::Kind::none && node.waits_for_room)
+    say(fmt::format("the NIC refused its rule: {}", node.refusal));
+  if (node.target == nullptr || !node.target->queue) return;
+  for (const Entry& entry : node.entries) {
+    if (entry.busy != Entry::Busy::no || entry.in.form == node.want) continue;
+    say(entry.in.handle == nullptr ? "its rule is not in the NIC" : "an old rule of it is in the NIC");
+  }
+  if (!node.counts() || !node.covers()) return;
+  // A driver that no longer knows the rule or its counter says so.
+  if (node.counter != nullptr) {
+    if (const auto counted = node.target->queue->query_counter(node.counter); !counted)
+      say(fmt::format("its counter cannot be read: {}", counted.error().message));
+    return;
+  }
+  for (const Entry& entry : node.entries) {
+    if (entry.in.form.kind != Form::Kind::real) continue;
+    if (const auto counted = node.target->queue->query(entry.in.handle); !counted)
+      say(fmt::format("its counter cannot be read: {}", counted.error().message));
+  }
+}
+
+std::vector<std::string> Engine::audit() const {
+  std::vector<std::string> found;
+  uint64_t known = 0;
+  const auto look = [&](const auto& nodes) {
+    for (const auto& node : nodes) {
+      audit(*node, found);
+      for (const Entry& entry : node->entries)
+        known += (entry.in.handle != nullptr ? 1u : 0u) + (entry.leaving.handle != nullptr ? 1u : 0u);
+    }
+  };
+  for (const auto& [flow, owned] : flows_) look(flow->nodes);
+  for (const auto& flow : leaving_flows_) look(flow->nodes);
+  for (const auto& [id, row] : encaps_) {
+    if (row->slot) look(std::array{row->slot.get()});
+    look(row->marks);
+    look(row->terminations);
+  }
+  for (const auto& [id, gates] : gates_) look(gates);
+  look(doomed_);
+  uint64_t held = 0;
+  for (const auto& target : targets_) {
+    look(target->fixed);
+    held += target->rules;
+    known += target->leftovers.size();
+    for (const Target::Leftover& rule : target->leftovers)
+      found.push_back(
+          fmt::format("{}: a rule that should be gone is in the NIC: {}", target->name, rule.what));
+  }
+  if (held != known)
+    found.push_back(fmt::format("{} rules were made and not destroyed, {} are known", held, known));
+  std::ranges::sort(found);
+  return found;
+}
+
+}  // namespace culvert::offload

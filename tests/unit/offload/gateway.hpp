@@ -1,0 +1,67 @@
+// An Offload on an embedded switch in this process, with what the control lcore would say to it.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "offload/offload.hpp"
+#include "rcu/domain.hpp"
+#include "rig.hpp"
+
+namespace culvert::offload::testing {
+
+class Gateway {
+ public:
+  struct Options {
+    unsigned wires = 3;     // 1: a plain NIC; else the uplink, then tenants
+    std::string arguments;  // of the device
+    LayoutWish layout = LayoutWish::automatic;
+    Mode mode = Mode::automatic;
+    bool async = false;
+    std::function<void(const std::string&)> before_init_done = {};
+  };
+  explicit Gateway(const Options& options);
+  ~Gateway();
+
+  // Tunnel `id` has VNI 100 + id. A MAC of 0: its neighbour is not valid.
+  void resolve(EncapId id, uint8_t mac, bool terminated = true);
+  void unresolve(EncapId id, const std::string& reason = "neighbour failed") {
+    update(id, std::nullopt, reason);
+  }
+  Status add(const std::string& name, EncapId id, const tunnel::Match& match = {}, uint16_t priority = 100,
+             PortIndex port = 1);
+  FlowView flow(const std::string& name) { return client->find(name).value_or(FlowView{}); }
+  // Until all that was said is in the NIC, out of it or refused.
+  void settle();
+  std::vector<std::string> verify();
+  std::vector<std::string> explain(const std::string& name);
+  void set_fault(const std::string& key_value);
+
+  // What a frame arriving at tenant `port` leaves as on the uplink's wire: the MAC's last byte, or -1 when it
+  // came to the application, -2 when it did neither.
+  int way_of(const Bytes& frame, unsigned port = 1);
+
+  rcu::Domain& domain() { return *domain_; }
+
+  TestSwitch wires;
+
+ private:
+  void update(EncapId id, const std::optional<uint8_t>& mac, const std::string& reason,
+              bool terminated = true);
+
+  std::unique_ptr<rcu::Domain> domain_;
+  uint64_t generation_ = 0, sequence_ = 0;
+  std::string device_;
+
+ public:
+  std::unique_ptr<Offload> offload;
+  std::unique_ptr<Offload::Client> client;
+};
+
+tunnel::Match to_net(const std::string& prefix);
+
+}  // namespace culvert::offload::testing
