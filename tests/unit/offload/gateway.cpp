@@ -118,6 +118,12 @@ int Gateway::way_of(const Bytes& frame, unsigned port) {
   return wires.received(port).size() == 1 ? -1 : -2;
 }
 
+int Gateway::way_of_marked(const Bytes& frame, uint32_t mark) {
+  const auto left = send_with_meta(wires, pool, frame, mark);
+  if (left.empty()) return -2;
+  return left[0].size() > frame.size() ? left[0][5] : 0;
+}
+
 tunnel::Match to_net(const std::string& prefix) {
   tunnel::Match match;
   match.dst = net::Prefix::parse(prefix);

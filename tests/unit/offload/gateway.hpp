@@ -45,8 +45,12 @@ class Gateway {
   // came to the application, -2 when it did neither.
   int way_of(const Bytes& frame, unsigned port = 1);
 
+  // On a plain NIC: what a worker sends with this mark leaves as. 0: as it is, -2: not at all.
+  int way_of_marked(const Bytes& frame, uint32_t mark);
+
   rcu::Domain& domain() { return *domain_; }
 
+  SendPool pool;
   TestSwitch wires;
 
  private:

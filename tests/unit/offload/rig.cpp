@@ -84,7 +84,7 @@ std::vector<Bytes> Rig::through(unsigned in, const Bytes& frame, unsigned out) {
   return wires.left(out);
 }
 
-std::vector<Bytes> Rig::sent(const Bytes& frame, uint32_t meta) {
+std::vector<Bytes> send_with_meta(TestSwitch& wires, SendPool& pool, const Bytes& frame, uint32_t meta) {
   static const int registered = rte_flow_dynf_metadata_register();
   EXPECT_EQ(registered, 0);
   if (!pool) pool.reset(rte_pktmbuf_pool_create("sent", 63, 0, 0, 2048, SOCKET_ID_ANY));
@@ -95,7 +95,7 @@ std::vector<Bytes> Rig::sent(const Bytes& frame, uint32_t meta) {
     *RTE_FLOW_DYNF_METADATA(mbuf) = meta;
   }
   wires.left(0);
-  EXPECT_EQ(rte_eth_tx_burst(uplink(), 0, &mbuf, 1), 1);
+  EXPECT_EQ(rte_eth_tx_burst(wires.port(0), 0, &mbuf, 1), 1);
   // The switch's own thread sends it: settle() knows only of what the harness sent.
   std::vector<Bytes> left;
   for (int i = 0; i < 100 && left.empty(); ++i) {
@@ -103,6 +103,10 @@ std::vector<Bytes> Rig::sent(const Bytes& frame, uint32_t meta) {
     left = wires.left(0);
   }
   return left;
+}
+
+std::vector<Bytes> Rig::sent(const Bytes& frame, uint32_t meta) {
+  return send_with_meta(wires, pool, frame, meta);
 }
 
 std::string name_of(const ::testing::TestParamInfo<Kind>& info) {

@@ -30,6 +30,11 @@ struct Kind {
   }
 };
 
+// The application sends `frame` on the first port with Tx metadata; what left on its wire within a while.
+// `pool` is made when it is needed; let it go after the switch.
+using SendPool = CHandle<rte_mempool, rte_mempool_free>;
+std::vector<Bytes> send_with_meta(TestSwitch& wires, SendPool& pool, const Bytes& frame, uint32_t meta);
+
 class Rig {
  public:
   // `wires` 1: a plain NIC; more: uplink and representors.
@@ -60,7 +65,7 @@ class Rig {
   // Lets a frame arrive on a wire; what left on another.
   std::vector<Bytes> through(unsigned in, const Bytes& frame, unsigned out);
 
-  CHandle<rte_mempool, rte_mempool_free> pool;  // of sent(); goes after the switch
+  SendPool pool;  // of sent(); goes after the switch
   TestSwitch wires;
   std::unique_ptr<RuleQueue> queue;
 

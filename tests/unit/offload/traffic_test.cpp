@@ -1,0 +1,216 @@
+// Nothing is lost, nothing is stale, nothing leaks while rules change: numbered frames through a switch and a
+// plain NIC.
+#include <atomic>
+#include <thread>
+
+#include "gateway.hpp"
+
+namespace culvert::offload::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A frame with a number in its payload.
+Bytes numbered(uint32_t number) {
+  Bytes frame = inner_frame(kA, kB);
+  std::memcpy(frame.data() + frame.size() - sizeof(number), &number, sizeof(number));
+  return frame;
+}
+uint32_t number_of(const Bytes& frame) {
+  uint32_t number = 0;
+  std::memcpy(&number, frame.data() + frame.size() - sizeof(number), sizeof(number));
+  return number;
+}
+uint8_t mac_of(const Bytes& frame) { return frame[5]; }
+
+// What the peer sends: our own header with the addresses the other way round.
+Bytes from_peer(const Bytes& inner) {
+  Bytes header = outer_header(100);
+  std::swap_ranges(header.begin() + 26, header.begin() + 30, header.begin() + 30);
+  return joined(header, inner);
+}
+
+class Traffic : public ::testing::TestWithParam<LayoutWish> {};
+
+TEST_P(Traffic, ThousandMacChangesLoseNothingAndLeaveNothingStale) {
+  constexpr uint32_t kChanges = 1000, kFramesAChange = 5;
+  Gateway gateway({.arguments = "profile=mlx5", .layout = GetParam()});
+  gateway.resolve(0, 1);
+  ASSERT_TRUE(gateway.add("one", 0));
+  gateway.settle();
+  uint32_t sent = 0, next = 0;
+  const Bytes inner = numbered(0);
+  for (uint32_t change = 0; change < kChanges; ++change) {
+    const auto before = static_cast<uint8_t>(1 + change % 200),
+               after = static_cast<uint8_t>(1 + (change + 1) % 200);
+    gateway.resolve(0, after);
+    for (uint32_t i = 0; i < kFramesAChange; ++i)
+      gateway.wires.arrive(1, numbered(sent++));  // while it changes
+    gateway.settle();
+    gateway.wires.settle();
+    for (const Bytes& frame : gateway.wires.left(0)) {
+      ASSERT_EQ(frame.size(), inner.size() + 50);  // encapsulated
+      ASSERT_EQ(number_of(frame), next++);         // none lost, none twice, in order
+      ASSERT_TRUE(mac_of(frame) == before || mac_of(frame) == after);
+    }
+    ASSERT_TRUE(gateway.wires.received(1).empty());
+    // The change is complete: no old MAC any more.
+    gateway.wires.arrive(1, numbered(sent++));
+    gateway.wires.settle();
+    const auto left = gateway.wires.left(0);
+    ASSERT_EQ(left.size(), 1u);
+    ASSERT_EQ(number_of(left[0]), next++);
+    ASSERT_EQ(mac_of(left[0]), after);
+  }
+  EXPECT_EQ(next, sent);
+  EXPECT_TRUE(gateway.verify().empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Layouts, Traffic, ::testing::Values(LayoutWish::tagged, LayoutWish::flat),
+                         [](const auto& info) {
+                           return info.param == LayoutWish::tagged ? "tagged" : "flat";
+                         });
+
+std::optional<MarkReady> mark_of(Gateway& gateway) {
+  std::optional<MarkReady> ready;
+  for (const Event& event : gateway.offload->take_events())
+    if (const auto* mark = std::get_if<MarkReady>(&event)) ready = *mark;
+  return ready;
+}
+
+TEST(PlainNic, AMarkWorksUntilItIsDrainedAndNeverLeaks) {
+  Gateway gateway({.wires = 1, .arguments = "profile=mlx5"});
+  gateway.resolve(0, 1);
+  ASSERT_TRUE(gateway.add("one", 0, {}, 100, 0));
+  gateway.settle();
+  const auto first = mark_of(gateway);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->encap, 0u);
+  EXPECT_EQ(gateway.flow("one").state, FlowState::offloaded);
+  const Bytes frame = inner_frame(kA, kB);
+  EXPECT_EQ(gateway.way_of_marked(frame, first->mark), 1);
+  EXPECT_EQ(gateway.way_of_marked(frame, 0), 0);  // without a mark it leaves as it is
+
+  gateway.resolve(0, 2);
+  gateway.settle();
+  const auto second = mark_of(gateway);
+  ASSERT_TRUE(second);
+  EXPECT_NE(second->mark, first->mark);
+  EXPECT_EQ(gateway.way_of_marked(frame, second->mark), 2);
+  EXPECT_EQ(gateway.way_of_marked(frame, first->mark), 1);  // what workers posted before goes out complete
+  gateway.offload->drained(0, second->generation);
+  gateway.settle();
+  EXPECT_EQ(gateway.way_of_marked(frame, second->mark), 2);
+  EXPECT_EQ(gateway.way_of_marked(frame, first->mark), -2);  // never as an inner frame
+
+  gateway.unresolve(0);
+  gateway.settle();
+  EXPECT_EQ(gateway.flow("one").state, FlowState::pending);
+  gateway.offload->drained(0, UINT64_MAX);
+  gateway.settle();
+  EXPECT_EQ(gateway.way_of_marked(frame, second->mark), -2);
+  EXPECT_TRUE(gateway.verify().empty());
+}
+
+TEST(Networks, KnownStationsStayInTheNicUnknownOnesComeUpToBeLearned) {
+  Gateway gateway({.arguments = "profile=mlx5"});
+  gateway.resolve(0, 1);
+  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
+  const Bytes to_tunnel = inner_frame(kA, kB), to_tenant = from_peer(inner_frame(kB, kA));
+  gateway.settle();
+  EXPECT_EQ(gateway.way_of(to_tunnel), -1);  // nobody is known
+  ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+  gateway.settle();
+  EXPECT_EQ(gateway.way_of(to_tunnel), -1);  // the source is not
+  ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
+  gateway.settle();
+  EXPECT_EQ(gateway.way_of(to_tunnel), 1);
+  gateway.wires.left(1);
+  gateway.wires.arrive(0, to_tenant);
+  gateway.wires.settle();
+  const auto inside = gateway.wires.left(1);
+  ASSERT_EQ(inside.size(), 1u);
+  EXPECT_EQ(inside[0], inner_frame(kB, kA));
+  // Another station behind the tunnel comes up.
+  gateway.wires.arrive(0, from_peer(inner_frame(*net::Mac::parse("02:00:00:00:07:09"), kA)));
+  gateway.wires.settle();
+  EXPECT_TRUE(gateway.wires.left(1).empty());
+  EXPECT_EQ(gateway.wires.received(0).size(), 1u);
+  // Without learning everybody may talk.
+  gateway.offload->set_networks({{.id = 0, .learning = false, .ports = {1}, .encaps = {0}}});
+  gateway.settle();
+  EXPECT_EQ(gateway.way_of(inner_frame(*net::Mac::parse("02:00:00:00:07:09"), kB)), 1);
+  ASSERT_TRUE(gateway.client->remove("path"));
+  ASSERT_TRUE(gateway.client->remove("decap"));
+  gateway.offload->set_networks({});
+  gateway.offload->remove_encap(0);
+  gateway.settle();
+  EXPECT_EQ(gateway.offload->operations().rules, 0u);
+}
+
+// Origin 002: everything at once.
+TEST(Stress, FlowsComeAndGoWhileNeighboursFlap) {
+  const auto time = std::getenv("CULVERT_STRESS_SECONDS") != nullptr
+                        ? std::chrono::seconds(std::atoi(std::getenv("CULVERT_STRESS_SECONDS")))
+                        : std::chrono::seconds(5);
+  constexpr EncapId kEncaps = 8;
+  Gateway gateway({.arguments = "profile=mlx5,rules=300"});
+  for (EncapId id = 0; id < kEncaps; ++id) gateway.resolve(id, 1);
+  std::atomic<bool> running{true};
+  std::atomic<uint64_t> done{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] {
+      const auto client = std::move(*gateway.offload->client());
+      uint32_t seed = static_cast<uint32_t>(i) + 1;
+      while (running) {
+        seed = seed * 1664525 + 1013904223;
+        const uint32_t pick = seed >> 16;
+        const std::string name = fmt::format("flow{}", pick % 400);
+        const auto what =
+            Explicit{static_cast<PortIndex>(1 + pick % 2), to_net(fmt::format("10.{}.0.0/16", pick % 200)),
+                     static_cast<uint16_t>(pick % 3), done.fetch_add(1), pick % kEncaps};
+        switch (pick % 4) {
+          case 0:
+            (void)client->remove(name);
+            break;
+          case 1:
+            (void)client->find(name);
+            break;
+          default:
+            (void)client->add({name, Source::shell, what});
+        }
+        if (pick % 512 == 0) (void)client->flows();
+        std::this_thread::sleep_for(20us);
+      }
+    });
+  const auto end = std::chrono::steady_clock::now() + time;
+  for (uint32_t i = 0; std::chrono::steady_clock::now() < end; ++i) {
+    if (i % 5 == 0)
+      gateway.unresolve(i % kEncaps);
+    else
+      gateway.resolve(i % kEncaps, static_cast<uint8_t>(1 + i % 100));
+    std::this_thread::sleep_for(200us);
+    if (i % 64 == 0) (void)gateway.explain(fmt::format("flow{}", i % 400));
+  }
+  running = false;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(done, 100u);
+  // At the pause each flow is where its state says.
+  for (EncapId id = 0; id < kEncaps; ++id) gateway.resolve(id, 7);
+  gateway.settle();
+  for (const FlowView& flow : gateway.client->flows()) {
+    EXPECT_TRUE(flow.state == FlowState::offloaded ||
+                (flow.state == FlowState::software && !flow.reason.empty()))
+        << flow.name << " " << static_cast<int>(flow.state) << " " << flow.reason;
+    EXPECT_TRUE(gateway.client->remove(flow.name));
+  }
+  for (EncapId id = 0; id < kEncaps; ++id) gateway.offload->remove_encap(id);
+  gateway.settle();
+  EXPECT_EQ(gateway.offload->operations().rules, 0u);
+  EXPECT_TRUE(gateway.verify().empty());
+  EXPECT_TRUE(gateway.client->flows().empty());
+}
+
+}  // namespace
+}  // namespace culvert::offload::testing
