@@ -19,5 +19,7 @@ struct Benchmark {
 
 // Those of the packet path. EAL must run before they do, with a lcore beside the main one.
 std::vector<Benchmark> packet_path_benchmarks();
+// Those of explicit flows, likewise.
+std::vector<Benchmark> flow_benchmarks();
 
 }  // namespace culvert::bench

@@ -43,25 +43,33 @@ void append_udp_headers(Bytes& bytes, uint32_t src, uint32_t dst, uint16_t src_p
                             {}});
 }
 
-Bytes make_frame(Kind kind, unsigned flow, uint32_t destination) {
+Bytes make_frame(Kind kind, unsigned flow, FlowAddresses addresses) {
   constexpr size_t kHeaders = sizeof(net::EtherHdr) + sizeof(net::Ipv4Hdr) + sizeof(net::UdpHdr);
   Bytes bytes;
   if (kind == Kind::vxlan) {
     append(bytes, net::EtherHdr{kOuterDstMac, kOuterSrcMac, net::kEtherIpv4});
-    const auto src_port = static_cast<uint16_t>(49152 + (destination * 2654435761u >> 7) % 16384);
+    const auto src_port = static_cast<uint16_t>(49152 + (addresses.dst * 2654435761u >> 7) % 16384);
     append_udp_headers(bytes, kOuterSrc, kOuterDst, src_port, net::kVxlanPort,
                        sizeof(net::VxlanHdr) + kInnerBytes);
     append(bytes, net::VxlanHdr{net::be32{net::VxlanHdr::kValidVni}, net::be32{kVni << 8}});
   }
   append(bytes, net::EtherHdr{kInnerDst, kInnerSrc, net::kEtherIpv4});
   const size_t payload_bytes = kInnerBytes - kHeaders;
-  append_udp_headers(bytes, 0xac100000 | (flow & 0xffff), destination,
-                     static_cast<uint16_t>(1024 + flow % 60000), 9, payload_bytes);
+  append_udp_headers(bytes, addresses.src, addresses.dst, static_cast<uint16_t>(1024 + flow % 60000), 9,
+                     payload_bytes);
   bytes.resize(bytes.size() + payload_bytes);
   return bytes;
 }
 
 }  // namespace
+
+std::vector<FlowAddresses> flow_addresses(unsigned flows) {
+  std::mt19937 random(7);
+  std::vector<FlowAddresses> result(flows);
+  for (unsigned flow = 0; flow < flows; ++flow)
+    result[flow] = {0xac100000 | (flow & 0xffff), 0x0a000000 | (static_cast<uint32_t>(random()) & 0xffffff)};
+  return result;
+}
 
 Status write_pcap(const std::string& path, Kind kind, unsigned flows) {
   const CHandle<FILE, fclose> file(fopen(path.c_str(), "w"));
@@ -69,9 +77,9 @@ Status write_pcap(const std::string& path, Kind kind, unsigned flows) {
   // The header of a pcap file: magic, version 2.4, time zone, accuracy, longest frame, Ethernet.
   const std::array<uint32_t, 6> header{0xa1b2c3d4, 2 | 4u << 16, 0, 0, UINT16_MAX, 1};
   bool written = fwrite(header.data(), sizeof(header), 1, file.get()) == 1;
-  std::mt19937 random(7);
+  const auto addresses = flow_addresses(flows);
   for (unsigned flow = 0; flow < flows && written; ++flow) {
-    const Bytes frame = make_frame(kind, flow, 0x0a000000 | (random() & 0xffffff));
+    const Bytes frame = make_frame(kind, flow, addresses[flow]);
     const auto size = static_cast<uint32_t>(frame.size());
     const std::array<uint32_t, 4> record{0, 0, size, size};
     written = fwrite(record.data(), sizeof(record), 1, file.get()) == 1 &&

@@ -93,7 +93,8 @@ int run_program(int argc, char** argv) {
         request.error().message);
     return 2;
   }
-  const auto benchmarks = packet_path_benchmarks();
+  auto benchmarks = packet_path_benchmarks();
+  std::ranges::move(flow_benchmarks(), std::back_inserter(benchmarks));
   if (request->list) {
     for (const Benchmark& benchmark : benchmarks) puts(benchmark.name.c_str());
     return 0;
