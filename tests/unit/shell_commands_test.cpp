@@ -250,7 +250,7 @@ TEST_F(Commands, FieldsOfTheContractInItsOrder) {
   for (const auto& [what, fields] : contract)
     EXPECT_EQ(keys(run_json("show " + what + " json")[0]), fields) << what;
   EXPECT_EQ(keys(run_json("show stats json")),
-            (Names{"rx", "tx", "forwarded", "encapsulated", "decapsulated", "exceptions", "flooded",
+            (Names{"rx", "tx", "forwarded", "encapsulated", "decapsulated", "exceptions", "flooded", "marked",
                    "checksums_completed", "checksums_unfinished", "learned", "moved", "aged",
                    "learn_over_limit", "learn_dropped", "drops", "lcores"}));
   EXPECT_EQ(keys(run_json("show mirror json")),
