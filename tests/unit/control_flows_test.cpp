@@ -269,6 +269,7 @@ TEST_F(ControlFlows, ReloadAppliesTheDifference) {
   start(kPorts + kTunnels + kNetworks + kFlows);
   ASSERT_TRUE(control_->add_tunnel(make_tunnel("shell1", 7)));
   ASSERT_TRUE(control_->add_flow(make("mine", "vx100")));
+  settle();
   const std::string before = everything();
   EXPECT_EQ(reload(kPorts + kTunnels + kNetworks + kFlows), "");
   EXPECT_EQ(everything(), before);
