@@ -189,20 +189,25 @@ void Engine::set_claim(Node& node, PortIndex port, const tunnel::MaskedKey& key,
 
 // --- Flows.
 
-void Engine::apply(const AddFlow& request) {
+void Engine::apply(AddFlow& request) {
   Flow& flow = *request.flow;
-  flows_.emplace(&flow, std::unique_ptr<Flow>(&flow));
+  flows_.emplace(&flow, std::move(request.flow));
   trace_flow_add(flow.spec);
   if (!flow.removed.load(std::memory_order_acquire)) join(flow);
   flow.init_done.store(true, std::memory_order_release);
+  if (early_removals_.erase(&flow) != 0) apply(RemoveFlow{&flow});
 }
 
 void Engine::apply(const RemoveFlow& request) {
   Flow& flow = *request.flow;
+  const auto found = flows_.find(&flow);
+  if (found == flows_.end()) {
+    early_removals_.insert(&flow);
+    return;
+  }
   trace_flow_del(flow.spec);
   flow.give();  // the remover's
   for (const auto& node : flow.nodes) doom(*node);
-  const auto found = flows_.find(&flow);
   leaving_flows_.push_back(std::move(found->second));
   flows_.erase(found);
 }

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -32,7 +33,7 @@ namespace culvert::offload {
 
 // Requests, in the order in which they were made.
 struct AddFlow {
-  Flow* flow;  // in the table already; the engine's from now on
+  std::unique_ptr<Flow> flow;  // in the table already
 };
 struct RemoveFlow {
   Flow* flow;  // out of the table already
@@ -101,7 +102,7 @@ class Engine {
   using Nodes = std::vector<std::unique_ptr<Node>>;
 
   // engine.cpp: what each request makes of nodes.
-  void apply(const AddFlow& request);
+  void apply(AddFlow& request);
   void apply(const RemoveFlow& request);
   void apply(const EncapUpdate& update);
   void apply(const RemoveEncap& request);
@@ -217,6 +218,7 @@ class Engine {
   std::unordered_map<NetworkId, NetworkSpec> networks_;
   std::unordered_map<NetworkId, Nodes> gates_;
   std::unordered_map<Flow*, std::unique_ptr<Flow>> flows_;
+  std::set<Flow*> early_removals_;  // another thread was faster than the one that adds the flow
   std::vector<std::unique_ptr<Flow>> leaving_flows_;  // out of the table; freed when nothing refers to them
   Nodes doomed_;                                      // of nobody; freed when their rules are out
   std::vector<Node*> dirty_;

@@ -34,12 +34,12 @@ Status FlowTable::grow() {
   return {};
 }
 
-Status FlowTable::insert(std::unique_ptr<Flow>& flow) {
+Status FlowTable::insert(Flow& flow) {
   const std::lock_guard lock(mutex_);
   retired_.reclaim(kReclaimBudget);
-  const Key key = key_of(flow->spec.name);
+  const Key key = key_of(flow.spec.name);
   if (names_.load()->find(key))
-    return error("flow {} exists already; delete it first or choose another name", flow->spec.name);
+    return error("flow {} exists already; delete it first or choose another name", flow.spec.name);
   if (size_ == capacity_) {
     if (const Status grown = grow(); !grown) return grown;
   }
@@ -50,13 +50,13 @@ Status FlowTable::insert(std::unique_ptr<Flow>& flow) {
   } else if (id == kMaxFlows) {
     return error("{} flows are the most", kMaxFlows);
   }
-  flow->id = id;
+  flow.id = id;
   if (!const_cast<Names*>(names_.load())->assign(key, id)) {
     free_ids_.push_back(id);
-    return error("no memory for flow {}", flow->spec.name);
+    return error("no memory for flow {}", flow.spec.name);
   }
   ++size_;
-  rows_[id].store(flow.release(), std::memory_order_release);
+  rows_[id].store(&flow, std::memory_order_release);
   if (id == end_.load(std::memory_order_relaxed)) end_.store(id + 1, std::memory_order_release);
   return {};
 }

@@ -24,8 +24,8 @@ class FlowTable {
 
   static Result<std::unique_ptr<FlowTable>> create(rcu::Domain& domain);
 
-  // Any thread. The flow can be found at once. Error: the name is taken, or kMaxFlows.
-  Status insert(std::unique_ptr<Flow>& flow);  // takes it over on success
+  // Any thread. The flow can be found at once; it stays the caller's. Error: the name is taken, or kMaxFlows.
+  Status insert(Flow& flow);
   // Any thread. The flow with a reference for the caller; null: there is none of that name. Nobody finds it
   // any more.
   Flow* remove(std::string_view name);

@@ -279,10 +279,9 @@ Status Offload::Client::add(FlowSpec spec) {
   const std::string name = spec.name;
   auto flow = std::make_unique<Flow>();
   flow->spec = std::move(spec);
-  Flow* const raw = flow.get();
-  if (const Status inserted = state_.table->insert(flow); !inserted) return inserted;
+  if (const Status inserted = state_.table->insert(*flow); !inserted) return inserted;
   if (state_.before_init_done) state_.before_init_done(name);
-  state_.engine->mailbox().post(AddFlow{raw});
+  state_.engine->mailbox().post(AddFlow{std::move(flow)});
   return {};
 }
 

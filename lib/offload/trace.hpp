@@ -1,8 +1,6 @@
 // Trace points (rte_trace, CTF): `--trace=culvert.offload.*`, read with babeltrace2. Any thread.
 #pragma once
 
-#include <rte_trace_point.h>
-
 #include <string>
 
 #include "offload/types.hpp"

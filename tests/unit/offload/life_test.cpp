@@ -194,6 +194,22 @@ TEST(Concurrency, AMacThatChangesBeforeInitIsDoneIsTheOneInTheEnd) {
   EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 7);
 }
 
+TEST(Concurrency, AFlowMayBeRemovedBeforeItsInitIsDone) {
+  Gateway* at = nullptr;
+  Gateway gateway({.arguments = "profile=mlx5", .before_init_done = [&](const std::string& name) {
+                     EXPECT_TRUE(at->client->remove(name));
+                     at->settle();
+                   }});
+  at = &gateway;
+  gateway.resolve(0, 1);
+  ASSERT_TRUE(gateway.add("one", 0));
+  gateway.settle();
+  EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), -1);
+  EXPECT_EQ(gateway.verify(), std::vector<std::string>());
+  EXPECT_FALSE(gateway.client->find("one"));
+  EXPECT_TRUE(gateway.add("one", 0));
+}
+
 TEST(Explain, NamesWhatTheDriverSays) {
   Gateway gateway({.arguments = "profile=mlx5,fail=create:every:1:ENOMEM"});
   gateway.resolve(0, 1);
