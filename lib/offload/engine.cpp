@@ -133,12 +133,12 @@ Operations Engine::operations() const {
   return sum;
 }
 
-void Engine::leave(Event event) {
+void Engine::leave(const Event& event) {
   bool first = false;
   {
     const std::lock_guard lock(events_mutex_);
     first = events_.empty();
-    events_.push_back(std::move(event));
+    events_.push_back(event);
   }
   if (first && wake_control_) wake_control_();
 }
@@ -345,7 +345,8 @@ void Engine::refresh_slot(EncapRow& row, Target* target) {
 void Engine::refresh_terminations(EncapRow& row) {
   for (auto& node : row.terminations) retire_node(std::move(node));
   row.terminations.clear();
-  for (PortIndex port = 0; port < isolated_.size(); ++port) {
+  for (size_t i = 0; i < isolated_.size(); ++i) {
+    const auto port = static_cast<PortIndex>(i);
     Target* const target = target_of(port);
     if (target == nullptr || std::ranges::find(target->wires, port) == target->wires.end()) continue;
     if (target->is_switch && !isolated_[port]) continue;

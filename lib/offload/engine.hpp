@@ -129,7 +129,7 @@ class Engine {
   uint32_t next_mark();
   EncapRow& encap(EncapId id);
   Target* target_of(PortIndex port) const;  // null: the port takes no rules
-  void leave(Event event);
+  void leave(const Event& event);
 
   // The end of nodes.
   void doom(Node& node);

@@ -21,8 +21,6 @@ const Log kLog("offload");
 
 // The offload thread looks at its counters and retries this often when nothing else wakes it.
 constexpr std::chrono::microseconds kNap = 20ms;
-// While the driver has operations under way: as often as that.
-constexpr std::chrono::microseconds kShortNap = 50us;
 
 }  // namespace
 
@@ -54,8 +52,9 @@ namespace {
 std::vector<std::unique_ptr<Target>> find_targets(const std::vector<PortSetup>& ports) {
   std::vector<std::unique_ptr<Target>> targets;
   std::map<uint16_t, Target*> switches;
-  for (PortIndex index = 0; index < ports.size(); ++index) {
-    const PortSetup& port = ports[index];
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const auto index = static_cast<PortIndex>(i);
+    const PortSetup& port = ports[i];
     rte_eth_dev_info info{};
     if (rte_eth_dev_info_get(port.port_id, &info) != 0) continue;
     const uint16_t domain = info.switch_info.domain_id;

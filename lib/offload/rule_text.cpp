@@ -38,6 +38,11 @@ std::string address(const char* name, const void* value, const void* mask) {
   return field(name, parse(value), parse(mask), parse(ones.data()));
 }
 
+// By value: they are members of a packed header.
+std::string ipv4_address(const char* name, rte_be32_t value, rte_be32_t mask) {
+  return address<sizeof(value)>(name, &value, &mask);
+}
+
 template <typename T>
 std::string ports(const char* name, const rte_flow_item& item) {
   const auto &spec = *static_cast<const T*>(item.spec), &mask = *static_cast<const T*>(item.mask);
@@ -130,8 +135,8 @@ std::string to_string(const rte_flow_item& item) {
     case RTE_FLOW_ITEM_TYPE_IPV4:
       return text_of<rte_flow_item_ipv4>(
           [](const rte_flow_item_ipv4& spec, const rte_flow_item_ipv4& mask) {
-            return "ipv4" + address<4>("src", &spec.hdr.src_addr, &mask.hdr.src_addr) +
-                   address<4>("dst", &spec.hdr.dst_addr, &mask.hdr.dst_addr) +
+            return "ipv4" + ipv4_address("src", spec.hdr.src_addr, mask.hdr.src_addr) +
+                   ipv4_address("dst", spec.hdr.dst_addr, mask.hdr.dst_addr) +
                    field("proto", spec.hdr.next_proto_id, mask.hdr.next_proto_id, uint8_t{UINT8_MAX});
           },
           item);
