@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "config/route_tables.hpp"
+#include "offload/trace.hpp"
 
 namespace culvert::control {
 
@@ -159,6 +160,14 @@ Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
   }
   resolver_ = std::make_unique<resolver::Resolver>(
       *mirror_, std::move(links), [this](const resolver::Adjacency& adjacency) { on_adjacency(adjacency); });
+  neighbour_ageing_ = std::make_unique<mirror::NeighbourAgeing>(config_.netns);
+  keepalive_ = std::make_unique<resolver::Keepalive>(resolver::Keepalive::World{
+      .packets = [this](resolver::EncapId id) { return sent_by(id); },
+      .delay_probe = [this](const auto& key) -> Duration {
+        return neighbour_ageing_->of(key.first, key.second).delay_probe;
+      },
+      .used = [this](const auto& key, resolver::EncapId id) { neighbour_used(key, id); },
+  });
   return {};
 }
 
@@ -215,8 +224,9 @@ void Control::turn() {
   if (std::exchange(terminations_changed_, false)) publish_terminations();
   hardware_->poll();
   dataplane_->poll(now, kDataplaneBudget);
+  neighbour_ageing_->poll(now);
+  keepalive_->run(now);
   if (now >= next_second_) {
-    keep_neighbours(now);
     measure_load(now);
     next_second_ = now + 1s;
   }
@@ -232,6 +242,7 @@ void Control::on_adjacency(const resolver::Adjacency& adjacency) {
   const Status set = hardware_->set_encap(
       adjacency, waits ? dataplane::Unresolved::neighbour : dataplane::Unresolved::tunnel, event_at_);
   if (!set) kLog.error("tunnel {}: {}", adjacency.tunnel.name, set.error().message);
+  keepalive_->set(adjacency.id, adjacency.neighbour, Clock::now());
   if (adjacency.local_present != terminated_.contains(adjacency.id)) terminations_changed_ = true;
 }
 
@@ -257,16 +268,13 @@ void Control::publish_terminations() {
     kLog.error("{}", set.error().message);
 }
 
-// What leaves through an encap is invisible to the kernel: tell it which neighbours are in use.
-void Control::keep_neighbours(TimePoint) {
-  std::set<resolver::NeighbourKey> told;  // one request for all tunnels on a neighbour
-  for (const auto& [name, id] : tunnels_) {
-    const uint64_t packets = dataplane_->encap_counters(id).packets + hardware_->encap(id).hardware.packets;
-    uint64_t& seen = seen_packets_[id];
-    const auto& neighbour = resolver_->at(id).neighbour;
-    if (packets != seen && neighbour && told.insert(*neighbour).second) resolver_->used(id);
-    seen = packets;
-  }
+uint64_t Control::sent_by(resolver::EncapId id) const {
+  return dataplane_->encap_counters(id).packets + hardware_->encap(id).hardware.packets;
+}
+
+void Control::neighbour_used(const resolver::NeighbourKey& key, resolver::EncapId id) {
+  offload::trace_neigh_used(id, sent_by(id));
+  resolver_->used(key);
 }
 
 void Control::measure_load(TimePoint now) {

@@ -21,8 +21,10 @@
 #include "control/waiters.hpp"
 #include "dataplane/dataplane.hpp"
 #include "mirror/mirror.hpp"
+#include "mirror/neighbour_ageing.hpp"
 #include "port/port.hpp"
 #include "rcu/domain.hpp"
+#include "resolver/keepalive.hpp"
 #include "resolver/resolver.hpp"
 
 namespace culvert::control {
@@ -78,7 +80,8 @@ class Control final : public Api, private mirror::Listener {
   void on_adjacency(const resolver::Adjacency& adjacency);
   void publish_own_macs();
   void publish_terminations();
-  void keep_neighbours(TimePoint now);
+  uint64_t sent_by(resolver::EncapId id) const;
+  void neighbour_used(const resolver::NeighbourKey& key, resolver::EncapId id);
   void measure_load(TimePoint now);
 
   // The configuration's networks, as they are now.
@@ -133,7 +136,9 @@ class Control final : public Api, private mirror::Listener {
   std::vector<std::unique_ptr<port::Port>> ports_;
   std::unique_ptr<mirror::Mirror> mirror_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
+  std::unique_ptr<mirror::NeighbourAgeing> neighbour_ageing_;
   std::unique_ptr<resolver::Resolver> resolver_;
+  std::unique_ptr<resolver::Keepalive> keepalive_;
   std::vector<offload::Prepared> prepared_;  // by port
   std::unique_ptr<Hardware> hardware_;
   TimePoint event_at_{};  // when the kernel's latest event came
@@ -143,12 +148,11 @@ class Control final : public Api, private mirror::Listener {
   std::map<std::string, resolver::EncapId> tunnels_;  // every tunnel, of the configuration and of the shell
   std::map<std::string, dataplane::NetworkId> network_ids_;
   FlowStore flows_;
-  std::map<resolver::EncapId, uint64_t> seen_packets_;  // by keep_neighbours()
   bool links_changed_ = false;
   std::set<resolver::EncapId> terminated_;  // whose packets are taken: their local address is the kernel's
   bool terminations_changed_ = false;
 
-  TimePoint next_second_{};  // of keep_neighbours() and measure_load()
+  TimePoint next_second_{};  // of measure_load()
   Duration cpu_time_{};
   TimePoint measured_at_{};
   double busy_pct_ = 0;

@@ -47,7 +47,7 @@ Status Control::delete_tunnel(const std::string& name) {
 void Control::forget_encap(resolver::EncapId id) {
   resolver_->remove(id);
   hardware_->remove_encap(id);
-  seen_packets_.erase(id);
+  keepalive_->set(id, std::nullopt, Clock::now());
 }
 
 // Would both terminate the same packets?

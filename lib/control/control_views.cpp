@@ -163,6 +163,22 @@ std::vector<PathView> Control::paths() {
   return views;
 }
 
+namespace {
+
+// Without the empty rows at its end.
+std::vector<LatencyView> latency_rows(const offload::Latency& latency) {
+  std::vector<LatencyView> rows;
+  size_t filled = 0;
+  for (size_t i = 0; i < latency.buckets.size(); ++i) {
+    rows.push_back({latency.below_us(i), latency.buckets[i]});
+    if (latency.buckets[i] != 0) filled = i + 1;
+  }
+  rows.resize(filled);
+  return rows;
+}
+
+}  // namespace
+
 StatsView Control::stats() {
   const dataplane::Stats stats = dataplane_->stats();
   StatsView view;
@@ -186,6 +202,9 @@ StatsView Control::stats() {
   view.lcores.push_back({rte_get_main_lcore(), "control", 0, 0, busy_pct_});
   for (const dataplane::LcoreStats& lcore : stats.lcores)
     view.lcores.push_back({lcore.lcore, "worker", lcore.rx, lcore.tx, lcore.busy_pct});
+  const offload::Operations operations = hardware_->operations();
+  view.rules = {operations.created, operations.destroyed, operations.refused, operations.rules};
+  view.rule_latency = latency_rows(hardware_->latency());
   return view;
 }
 
@@ -195,7 +214,10 @@ MirrorView Control::mirror() {
           stats.neighbours, stats.routes,   stats.nexthops, stats.consistent, stats.behind};
 }
 
-void Control::resync() { mirror_->resync(); }
+void Control::resync() {
+  mirror_->resync();
+  neighbour_ageing_->refresh();
+}
 void Control::set_forwarding(bool on) { dataplane_->set_forwarding(on); }
 void Control::shutdown() { loop_.stop(); }
 

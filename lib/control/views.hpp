@@ -99,6 +99,18 @@ struct LcoreView {
   double busy_pct = 0;
 };
 
+// Rule operations in the NICs since the start.
+struct RulesView {
+  uint64_t created = 0, destroyed = 0, refused = 0;
+  uint64_t installed = 0;  // now
+};
+
+// How long the NIC took to follow the kernel: from the event to the last rule change that it caused.
+struct LatencyView {
+  std::optional<uint64_t> below_us;  // nullopt: all longer ones
+  uint64_t changes = 0;
+};
+
 struct StatsView {
   uint64_t rx = 0, tx = 0, forwarded = 0, encapsulated = 0, decapsulated = 0, exceptions = 0;
   uint64_t marked = 0;  // of the encapsulated: a plain NIC writes their headers
@@ -106,6 +118,8 @@ struct StatsView {
   uint64_t learned = 0, moved = 0, aged = 0, learn_over_limit = 0, learn_dropped = 0;
   std::vector<std::pair<std::string, uint64_t>> drops;  // every reason, zeros included
   std::vector<LcoreView> lcores;
+  RulesView rules;
+  std::vector<LatencyView> rule_latency;  // from the shortest to the longest that was seen
 };
 
 struct MirrorView {

@@ -22,6 +22,8 @@ size_t header_bytes(uint16_t type) {
       return sizeof(ifaddrmsg);
     case RTM_GETNEIGH:
       return sizeof(ndmsg);
+    case RTM_GETNEIGHTBL:
+      return sizeof(ndtmsg);
     case RTM_GETNEXTHOP:
       return sizeof(nhmsg);
     default:

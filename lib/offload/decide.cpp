@@ -34,17 +34,16 @@ bool Node::is_settled() const {
   });
 }
 
-void Engine::mark_dirty(Node& node) {
-  if (std::exchange(node.dirty, true)) return;
-  dirty_.push_back(&node);
-  settle(node);
+void Engine::mark_dirty(Node& node, uint64_t since) {
+  if (!std::exchange(node.dirty, true)) dirty_.push_back(&node);
+  settle(node, since);
 }
 
 void Engine::decide(Node& node) {
   const Form before = node.want;
   const bool desired = node.claim && node.claim->desires;
-  Outcome outcome = node.doomed || ending_ ? Outcome{} : outcome_of(node);
-  if (node.kind == NodeKind::fixed && !node.doomed) outcome.want.kind = Form::Kind::real;
+  const bool leaves = node.doomed || (ending_ && node.kind != NodeKind::fixed);  // those go last
+  Outcome outcome = leaves ? Outcome{} : outcome_of(node);
   if (node.claim) {
     node.claim->desires = outcome.desires;
     if (!node.doomed && !ending_ && outcome.want.kind == Form::Kind::none && !node.hold_refused &&
@@ -72,6 +71,10 @@ void Engine::decide(Node& node) {
 }
 
 Engine::Outcome Engine::outcome_of(Node& node) {
+  if (node.kind == NodeKind::fixed) {
+    if (node.entries[0].variant == kCongested && node.target->tunnel_sources == 0) return {};
+    return unless_refused(node, {.want = {.kind = Form::Kind::real}});
+  }
   if (node.kind == NodeKind::steering) {
     const EncapRow& row = encap(node.encap);
     Outcome outcome;
@@ -190,7 +193,7 @@ void Engine::others(const Node& node, bool higher, Visit visit) {
 }
 
 void Engine::look_again(const Node& node, bool higher) {
-  others(node, higher, [this](Node& other) { mark_dirty(other); });
+  others(node, higher, [&](Node& other) { mark_dirty(other, node.settling); });
 }
 
 // The first one of higher precedence that has not all its packets in hand.
@@ -289,7 +292,9 @@ std::string Engine::describe(const Node& node) const {
     case NodeKind::steering:
       return fmt::format("steering of encap {}", node.encap);
     case NodeKind::fixed:
-      return "no-leak rule";
+      return node.entries[0].variant == kEgressRoot ? "rule to the slots"
+             : node.entries[0].variant == kNoLeak   ? "no-leak rule"
+                                                    : "rule for congested packets";
     default:
       return fmt::format("gate of network {}", node.network);
   }

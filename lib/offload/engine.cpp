@@ -275,6 +275,8 @@ void Engine::add_tunnel_sources(std::vector<std::unique_ptr<Node>>& nodes, Targe
     source.port = wire;
     set_entries(source, 1);
     attach(source, id);
+    if (target.tunnel_sources++ == 0)
+      for (const auto& fixed : target.fixed) mark_dirty(*fixed);
   }
 }
 
@@ -355,7 +357,7 @@ void Engine::refresh_terminations(EncapRow& row) {
     node.encap = row.now.id;
     node.has_encap = true;
     node.port = port;
-    set_entries(node, 1);
+    set_entries(node, decapsulates(*target) ? 2 : 1);
   }
 }
 
@@ -431,8 +433,10 @@ void Engine::apply(Barrier& request) { barriers_.emplace(++moment_, std::move(re
 
 // The node's rules are withdrawn; then it may be freed.
 void Engine::doom(Node& node) {
-  node.doomed = true;
+  if (std::exchange(node.doomed, true)) return;
   mark_dirty(node);
+  if (node.kind == NodeKind::tunnel_source && --node.target->tunnel_sources == 0)
+    for (const auto& fixed : node.target->fixed) mark_dirty(*fixed);
 }
 
 void Engine::retire_node(std::unique_ptr<Node> node) {
@@ -488,13 +492,23 @@ void Engine::reap() {
 }
 
 void Engine::make_fixed(Target& target) {
-  if (target.is_switch || !target.able.egress) return;
-  for (const uint8_t variant : {kEgressRoot, kNoLeak}) {
+  const auto add = [&](uint8_t variant, PortIndex port) {
     Node& node = add_node(target.fixed, NodeKind::fixed, &target);
+    node.port = port;
     set_entries(node, 1);
     node.entries[0].variant = variant;
     mark_dirty(node);
-  }
+  };
+  if (!target.queue) return;
+  if (target.is_switch && mode_ != Mode::off)
+    for (const PortIndex wire : target.wires) add(kCongested, wire);
+  if (!target.is_switch && target.able.egress)
+    for (const uint8_t variant : {kEgressRoot, kNoLeak}) add(variant, target.ports.front());
+}
+
+// Does a plain NIC take the outer headers off what it steers?
+bool Engine::decapsulates(const Target& target) const {
+  return !target.is_switch && mode_ != Mode::off && target.able.decap;
 }
 
 uint32_t Engine::next_mark() { return next_mark_ = (next_mark_ + 1) & (kMarkBit - 1); }

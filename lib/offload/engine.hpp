@@ -126,6 +126,7 @@ class Engine {
   static void set_entries(Node& node, size_t count);
   static void set_claim(Node& node, PortIndex port, const tunnel::MaskedKey& key, const Order& order);
   void make_fixed(Target& target);
+  bool decapsulates(const Target& target) const;
   uint32_t next_mark();
   EncapRow& encap(EncapId id);
   Target* target_of(PortIndex port) const;  // null: the port takes no rules
@@ -140,7 +141,7 @@ class Engine {
   void reap();
 
   // decide.cpp: what should be in the NIC, and what a person is told of it.
-  void mark_dirty(Node& node);
+  void mark_dirty(Node& node, uint64_t since = 0);
   void decide(Node& node);
   Outcome outcome_of(Node& node);
   Outcome tunnel_outcome(Node& node, EncapRow& row);
@@ -175,7 +176,8 @@ class Engine {
   void make_counter(Node& node);
   static uint32_t priority(const Node& node, const Installed& rule);
   void build(Rule& rule, const Entry& entry) const;
-  void settle(Node& node);
+  void settle(Node& node, uint64_t since = 0);
+  void settle_later(Node& node, uint64_t since);
   void want_room(Node& node);
   static void no_room_wanted(Node& node);
   void retry(TimePoint now);
@@ -222,7 +224,8 @@ class Engine {
   std::vector<std::unique_ptr<Flow>> leaving_flows_;  // out of the table; freed when nothing refers to them
   Nodes doomed_;                                      // of nobody; freed when their rules are out
   std::vector<Node*> dirty_;
-  std::map<uint64_t, Node*> settling_;  // nodes that are not settled, by the moment at which that began
+  // Nodes that are not settled, by the moment at which that began.
+  std::set<std::pair<uint64_t, Node*>> settling_;
   uint64_t moment_ = 0;
   std::multimap<uint64_t, std::function<void()>> barriers_;
   uint64_t next_sequence_ = 0;

@@ -94,12 +94,16 @@ enum class NodeKind : uint8_t {
   slot,
   mark,      // a slot of a plain NIC
   steering,  // a terminated tunnel's packets to the workers, on a plain NIC without their outer headers
-  fixed,     // of a plain NIC's egress
+  fixed,     // for the whole target
 };
 
 // Variants of the fixed rules.
-inline constexpr uint8_t kEgressRoot = 0;
-inline constexpr uint8_t kNoLeak = 1;
+inline constexpr uint8_t kEgressRoot = 0;  // plain NIC
+inline constexpr uint8_t kNoLeak = 1;      // plain NIC
+inline constexpr uint8_t kCongested = 2;   // switch: one a wire
+// Variants of steering on a plain NIC.
+inline constexpr uint8_t kDecap = 0;
+inline constexpr uint8_t kKeepCongested = 1;
 
 // The unit of decision: all its rules are in, or none should be.
 struct Node {
@@ -212,6 +216,7 @@ struct Target {
   std::unique_ptr<RuleQueue> queue;
   std::map<PortIndex, OverlapIndex<Claim>> claims;
   std::vector<std::unique_ptr<Node>> fixed;  // the no-leak rule and the like
+  size_t tunnel_sources = 0;                 // nodes that let tunnel packets go on in the NIC
 
   // Rules that a failing driver did not let go.
   struct Leftover : Cookie {

@@ -141,6 +141,13 @@ Rule& Rule::ip(net::Family family, const std::optional<net::Prefix>& src,
                                      [](rte_flow_item_ipv6& item, uint8_t value) { item.hdr.proto = value; });
 }
 
+Rule& Rule::ipv4_congested(const std::optional<net::Prefix>& src, const std::optional<net::Prefix>& dst) {
+  return ip_item<rte_flow_item_ipv4>(RTE_FLOW_ITEM_TYPE_IPV4, src, dst, RTE_IPV4_HDR_ECN_CE,
+                                     [](rte_flow_item_ipv4& item, uint8_t value) {
+                                       item.hdr.type_of_service = value & RTE_IPV4_HDR_ECN_MASK;
+                                     });
+}
+
 template <typename T>
 Rule& Rule::l4(rte_flow_item_type type, std::optional<uint16_t> src, std::optional<uint16_t> dst) {
   if (!src && !dst) return item(type);

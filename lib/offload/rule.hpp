@@ -65,6 +65,9 @@ class Rule {
   // Prefixes of length 0 are taken as not given.
   Rule& ip(net::Family family, const std::optional<net::Prefix>& src = {},
            const std::optional<net::Prefix>& dst = {}, std::optional<uint8_t> proto = {});
+  // IPv4 with Congestion Experienced in its ECN field (RFC 3168).
+  Rule& ipv4_congested(const std::optional<net::Prefix>& src = {},
+                       const std::optional<net::Prefix>& dst = {});
   Rule& tcp(std::optional<uint16_t> src = {}, std::optional<uint16_t> dst = {});
   Rule& udp(std::optional<uint16_t> src = {}, std::optional<uint16_t> dst = {});
   Rule& vxlan(uint32_t vni);

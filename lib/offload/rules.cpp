@@ -152,6 +152,7 @@ void Engine::make_counter(Node& node) {
 
 uint32_t Engine::priority(const Node& node, const Installed& rule) {
   if (node.kind == NodeKind::fixed) return node.entries[0].variant == kNoLeak ? kLevels : rule.level;
+  if (node.kind == NodeKind::tunnel_source) return kLevels + rule.level;  // behind kCongested
   return rule.form.base * kLevels + rule.level;
 }
 
@@ -197,12 +198,15 @@ void Engine::build(Rule& rule, const Entry& entry) const {
     case NodeKind::mark:
       return egress_slot(rule, spot, node.mark, header(), node.counter);
     case NodeKind::steering: {
-      const Spot here{port_ids_[node.port], 0, spot.tags};
-      if (target.is_switch || mode_ == Mode::off || !target.able.decap)
-        return steer(rule, here, underlay(), rx_queues_[node.port]);
-      return ingress_decap(rule, here, underlay(), node.encap + 1, rx_queues_[node.port]);
+      const std::vector<uint16_t>& queues = rx_queues_[node.port];
+      Spot here{port_ids_[node.port], 0, spot.tags};
+      if (!decapsulates(target)) return steer(rule, here, underlay(), queues);
+      if (entry.variant == kKeepCongested) return ingress_congested(rule, here, underlay(), queues);
+      here.priority = 1;
+      return ingress_decap(rule, here, underlay(), node.encap + 1, queues);
     }
     case NodeKind::fixed:
+      if (entry.variant == kCongested) return congested(rule, spot, port_ids_[node.port]);
       if (entry.variant == kNoLeak) return no_leak(rule, spot);
       return egress_root(rule, spot);
   }
@@ -210,23 +214,31 @@ void Engine::build(Rule& rule, const Entry& entry) const {
 
 // --- Settling, and what waits for it.
 
-void Engine::settle(Node& node) {
+void Engine::settle(Node& node, uint64_t since) {
   const bool settled = node.is_settled();
-  if (settled == (node.settling == 0)) return;
+  if (!settled) return settle_later(node, since);
+  if (node.settling == 0) return;
+  settling_.erase({std::exchange(node.settling, 0), &node});
   EncapRow* const row = node.has_encap ? &encap(node.encap) : nullptr;
-  if (!settled) {
-    node.settling = ++moment_;
-    settling_.emplace(node.settling, &node);
-    if (row != nullptr) ++row->unsettled;
-    return;
-  }
-  settling_.erase(std::exchange(node.settling, 0));
   if (row == nullptr || --row->unsettled != 0 || !std::exchange(row->timed, false)) return;
   const auto us =
       std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - row->now.since).count();
   const auto bucket = std::min<size_t>(std::bit_width(static_cast<uint64_t>(us) >> 4), Latency::kBuckets - 1);
   const std::lock_guard lock(events_mutex_);
   ++latency_.buckets[bucket];
+}
+
+// `since`: the moment of what unsettled it, which the barriers after that wait for; 0: now.
+void Engine::settle_later(Node& node, uint64_t since) {
+  if (node.settling == 0) {
+    node.settling = since != 0 ? since : ++moment_;
+    if (node.has_encap) ++encap(node.encap).unsettled;
+  } else if (since != 0 && since < node.settling) {
+    settling_.erase({std::exchange(node.settling, since), &node});
+  } else {
+    return;
+  }
+  settling_.emplace(node.settling, &node);
 }
 
 // --- Room: what the NIC refused is asked for again when something left, and once in a while.
@@ -278,7 +290,8 @@ void Engine::retry(TimePoint now) {
       node->refusal.clear();
       node->hold_refused = false;
       target->refused.erase(node->place);  // it comes back if it is refused again
-      mark_dirty(*node);
+      // Who waits for what made the room waits for this too.
+      mark_dirty(*node, barriers_.empty() ? 0 : barriers_.begin()->first);
     }
   }
 }

@@ -24,6 +24,14 @@ void append_underlay(Rule& rule, const Underlay& underlay) {
       .vxlan(underlay.vni);
 }
 
+void append_congested_underlay(Rule& rule, const Underlay& underlay) {
+  const unsigned width = underlay.dst.width_bits();
+  rule.eth()
+      .ipv4_congested(net::Prefix::of(underlay.src, width), net::Prefix::of(underlay.dst, width))
+      .udp({}, underlay.udp_dst)
+      .vxlan(underlay.vni);
+}
+
 void append_queues(Rule& rule, std::span<const uint16_t> queues) {
   if (queues.size() == 1)
     rule.queue(queues.front());
@@ -137,6 +145,11 @@ void miss(Rule& rule, const Spot& spot, uint16_t port, uint32_t group) {
   on_switch(rule, spot, group).from_port(port).to_representor(port);
 }
 
+void congested(Rule& rule, const Spot& spot, uint16_t uplink) {
+  on_switch(rule, spot, kEntry).from_port(uplink).eth().ipv4_congested();
+  rule.jump(kMiss);
+}
+
 void steer(Rule& rule, const Spot& spot, const Underlay& underlay, std::span<const uint16_t> queues) {
   append_underlay(start(rule, spot, Domain::ingress, kNicRoot), underlay);
   append_queues(rule, queues);
@@ -158,6 +171,12 @@ void ingress_decap(Rule& rule, const Spot& spot, const Underlay& underlay, uint3
                    std::span<const uint16_t> queues) {
   append_underlay(start(rule, spot, Domain::ingress, kNicRoot), underlay);
   append_queues(rule.mark(mark).vxlan_decap(), queues);
+}
+
+void ingress_congested(Rule& rule, const Spot& spot, const Underlay& underlay,
+                       std::span<const uint16_t> queues) {
+  append_congested_underlay(start(rule, spot, Domain::ingress, kNicRoot), underlay);
+  append_queues(rule, queues);
 }
 
 }  // namespace culvert::offload

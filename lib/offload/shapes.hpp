@@ -96,6 +96,10 @@ void slot_encap(Rule& rule, const Spot& spot, uint32_t slot, const Encap& encap,
 // made at the lowest precedence; also fits kMiss and the destination tables with `group`.
 void miss(Rule& rule, const Spot& spot, uint16_t port, uint32_t group = kEntry);
 
+// Switch, ENTRY: what met congestion takes the packet path, which tells the inner packet (RFC 6040): a NIC
+// does not.
+void congested(Rule& rule, const Spot& spot, uint16_t uplink);
+
 // Isolated uplink, NIC ingress: a terminated tunnel's packets to the workers. One queue or several (RSS).
 void steer(Rule& rule, const Spot& spot, const Underlay& underlay, std::span<const uint16_t> queues);
 
@@ -108,5 +112,8 @@ void no_leak(Rule& rule, const Spot& spot);  // at the lowest precedence: drops 
 // tunnel to them.
 void ingress_decap(Rule& rule, const Spot& spot, const Underlay& underlay, uint32_t mark,
                    std::span<const uint16_t> queues);
+// The same tunnel's packets that met congestion, as they are; to be made at a higher precedence.
+void ingress_congested(Rule& rule, const Spot& spot, const Underlay& underlay,
+                       std::span<const uint16_t> queues);
 
 }  // namespace culvert::offload

@@ -11,7 +11,7 @@ void trace_flow_add(const FlowSpec& flow);
 void trace_flow_del(const FlowSpec& flow);
 // What the resolver says of an encap's neighbour now.
 void trace_neigh_update(const EncapUpdate& update);
-// The NIC's counter of the encap has moved: its neighbour is in use.
+// Packets of the encap have left, by the NIC or a worker, this many so far: its neighbour is in use.
 void trace_neigh_used(EncapId encap, uint64_t packets);
 
 }  // namespace culvert::offload

@@ -103,11 +103,15 @@ struct EncapView {
   Counts hardware;     // what the slot's rule, or the flows' own in the flat layout, carried
 };
 
-// From the kernel's event to the last rule change that it caused, in microseconds; bucket i counts those
-// below 2^(i+4), the last one all others.
+// From the kernel's event to the last rule change that it caused: how many took how long.
 struct Latency {
   static constexpr size_t kBuckets = 20;
   std::array<uint64_t, kBuckets> buckets{};
+
+  // nullopt: the last one counts all others.
+  static std::optional<uint64_t> below_us(size_t bucket) {
+    return bucket + 1 < kBuckets ? std::optional(uint64_t{16} << bucket) : std::nullopt;
+  }
 };
 
 // Rule operations since the start.

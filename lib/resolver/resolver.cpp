@@ -67,12 +67,11 @@ size_t Resolver::encaps_on(const NeighbourKey& key) const {
       std::distance(by_neighbour_.lower_bound({key, 0}), by_neighbour_.upper_bound({key, UINT32_MAX})));
 }
 
-void Resolver::used(EncapId id) {
-  const auto& key = at(id).neighbour;
-  if (!key) return;
-  const mirror::Neighbour* neighbour = mirror_.neighbour(key->first, key->second);
-  if (neighbour != nullptr && neighbour->nud == NUD_STALE && !neighbour->is_operators())
-    mirror_.use_neighbour(key->first, key->second);
+void Resolver::used(const NeighbourKey& key) {
+  const mirror::Neighbour* neighbour = mirror_.neighbour(key.first, key.second);
+  if (neighbour == nullptr || neighbour->is_operators()) return;
+  if (neighbour->nud == NUD_STALE || neighbour->nud == NUD_REACHABLE)
+    mirror_.use_neighbour(key.first, key.second);
 }
 
 void Resolver::flush(TimePoint now) {

@@ -70,9 +70,9 @@ class Resolver : public mirror::Listener {
   // How many encaps stand on this neighbour, or wait for it.
   size_t encaps_on(const NeighbourKey& key) const;
 
-  // Packets went out by this encap since the last call: its neighbour is in use. A STALE one is given to the
-  // kernel to confirm, as the kernel's own traffic would do (net/core/neighbour.c, neigh_event_send).
-  void used(EncapId id);
+  // Packets went out by an encap on this neighbour (keepalive.hpp): the kernel is told so of a REACHABLE or
+  // STALE one. The others are the operator's, or being confirmed or resolved already.
+  void used(const NeighbourKey& key);
 
   // Computes what the changes since the last call concern.
   void flush(TimePoint now);

@@ -75,6 +75,8 @@ class FakeApi : public Api {
     stats_view.learned = 3;
     stats_view.drops = {{"split_horizon", 0}, {"unknown_vni", 2}};
     stats_view.lcores = {{0, "control", 0, 0, 1.26}, {1, "worker", 100, 90, 55.0}};
+    stats_view.rules = {5, 2, 1, 3};
+    stats_view.rule_latency = {{16, 0}, {std::nullopt, 4}};
     mirror_view.epoch = 1;
     mirror_view.consistent = true;
   }

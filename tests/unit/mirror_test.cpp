@@ -1,7 +1,9 @@
 // After each thing that the kernel does in part without an event the mirror equals a fresh dump, by its own
 // rules (TearDown of Followed: compared, self-check finds nothing, deltas add up).
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 
+#include "mirror/neighbour_ageing.hpp"
 #include "mirror_lab.hpp"
 
 namespace culvert::mirror {
@@ -231,6 +233,36 @@ TEST_F(Followed, LinksSwapNamesAndMasters) {
   sync(*mirror);
   EXPECT_EQ(mirror->link_by_name("p1")->master, mirror->link_by_name("br0")->ifindex);
   EXPECT_EQ(mirror->link_by_name("tmp"), nullptr);
+}
+
+// `ip ntable change` makes no event.
+TEST_F(Lab, NeighbourAgeingIsReadAgain) {
+  ip("link add v0 type veth peer name p0");
+  const int v0 = static_cast<int>(if_nametoindex("v0"));
+  const auto v4 = *net::IpAddr::parse("192.0.2.1"), v6 = *net::IpAddr::parse("2001:db8::1");
+  NeighbourAgeing ageing("");
+  EXPECT_EQ(ageing.of(v0, v4).delay_probe, 5s) << "the kernel's default, while nothing is known";
+  TimePoint now{};
+  const auto read = [&] {
+    for (int i = 0; i < 10; ++i) ageing.poll(now);
+  };
+  ip("ntable change name arp_cache dev v0 delay_probe 700 base_reachable 2000");
+  read();
+  EXPECT_EQ(ageing.of(v0, v4).delay_probe, 700ms);
+  EXPECT_EQ(ageing.of(v0, v4).base_reachable, 2s);
+  EXPECT_EQ(ageing.of(v0, v6).delay_probe, 5s);
+  EXPECT_EQ(ageing.of(12345, v4).delay_probe, 5s) << "an unknown link: what new links begin with";
+
+  ip("ntable change name ndisc_cache dev v0 delay_probe 900");
+  read();
+  EXPECT_EQ(ageing.of(v0, v6).delay_probe, 5s) << "not yet time to ask again";
+  now += NeighbourAgeing::kPeriod;
+  read();
+  EXPECT_EQ(ageing.of(v0, v6).delay_probe, 900ms);
+  ip("ntable change name ndisc_cache dev v0 delay_probe 800");
+  ageing.refresh();
+  read();
+  EXPECT_EQ(ageing.of(v0, v6).delay_probe, 800ms);
 }
 
 }  // namespace

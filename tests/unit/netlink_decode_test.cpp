@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "netlink/decode.hpp"
+#include "netlink/neighbour_times.hpp"
 #include "netlink/socket.hpp"
 
 namespace culvert::netlink {
@@ -259,12 +260,40 @@ TEST(Decode, RefusesWrongLengths) {
   EXPECT_TRUE(is_malformed(group)) << "half a member";
 }
 
+// neightbl_fill_parms: milliseconds, as 64-bit numbers.
+MessagePtr neighbour_table(uint8_t family) {
+  auto made = message(RTM_NEWNEIGHTBL, ndtmsg{.ndtm_family = family, .ndtm_pad1 = 0, .ndtm_pad2 = 0});
+  nla_put_string(made.get(), NDTA_NAME, "arp_cache");
+  nlattr* parameters = nla_nest_start(made.get(), NDTA_PARMS);
+  nla_put_u32(made.get(), NDTPA_IFINDEX, 7);
+  nla_put_u64(made.get(), NDTPA_BASE_REACHABLE_TIME, 2000);
+  nla_put_u64(made.get(), NDTPA_DELAY_PROBE_TIME, 700);
+  nla_nest_end(made.get(), parameters);
+  return made;
+}
+
+TEST(Decode, NeighbourTimes) {
+  const auto times = decode_neighbour_times(*nlmsg_hdr(neighbour_table(AF_INET6).get()));
+  ASSERT_TRUE(times && *times);
+  EXPECT_EQ(**times,
+            (NeighbourTimes{7, false, std::chrono::milliseconds(2000), std::chrono::milliseconds(700)}));
+  const auto other = decode_neighbour_times(*nlmsg_hdr(neighbour_table(AF_BRIDGE).get()));
+  EXPECT_TRUE(other && !*other);
+  const auto neighbours = decode_neighbour_times(*nlmsg_hdr(neighbour().get()));
+  EXPECT_TRUE(neighbours && !*neighbours);
+  auto short_time = message(RTM_NEWNEIGHTBL, ndtmsg{.ndtm_family = AF_INET, .ndtm_pad1 = 0, .ndtm_pad2 = 0});
+  nlattr* parameters = nla_nest_start(short_time.get(), NDTA_PARMS);
+  nla_put_u32(short_time.get(), NDTPA_DELAY_PROBE_TIME, 700);
+  nla_nest_end(short_time.get(), parameters);
+  EXPECT_FALSE(decode_neighbour_times(*nlmsg_hdr(short_time.get())));
+}
+
 // Every message cut at every length, and with every byte changed at random: never a read past its end (the
 // sanitizers see that), always an answer.
 TEST(Decode, SurvivesAnyBytes) {
   std::mt19937 random(1);
-  for (const auto& made :
-       {vlan_link(), multipath_route(), via_route(), neighbour(), address(), nexthop_group()}) {
+  for (const auto& made : {vlan_link(), multipath_route(), via_route(), neighbour(), address(),
+                           nexthop_group(), neighbour_table(AF_INET)}) {
     const auto* start = reinterpret_cast<const uint8_t*>(nlmsg_hdr(made.get()));
     const std::vector<uint8_t> whole(start, start + nlmsg_hdr(made.get())->nlmsg_len);
     for (size_t length = sizeof(nlmsghdr); length <= whole.size(); ++length) {
@@ -275,6 +304,7 @@ TEST(Decode, SurvivesAnyBytes) {
         auto* header = reinterpret_cast<nlmsghdr*>(bytes.data());
         header->nlmsg_len = static_cast<uint32_t>(length);
         const auto event = decode(*header);
+        (void)decode_neighbour_times(*header);
         EXPECT_TRUE(event.has_value() || change > 0 || length < whole.size());
       }
     }

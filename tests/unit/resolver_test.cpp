@@ -2,8 +2,10 @@
 // port) wired to `far`, and drives it with ip(8).
 
 #include "resolver/resolver.hpp"
+#include "resolver/keepalive.hpp"
 
 #include <gtest/gtest.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 
@@ -80,6 +82,9 @@ class ResolverTest : public testing::Test {
         ::popen(("ip -d neighbour show " + ip_address).c_str(), "r"), ::pclose);
     char line[256]{};
     return std::fgets(line, sizeof(line), pipe.get()) != nullptr ? line : "";
+  }
+  static NeighbourKey neighbour_key(const char* address) {
+    return {static_cast<int>(::if_nametoindex("uplink")), *net::IpAddr::parse(address)};
   }
   Reason reason(EncapId id) { return resolver_->at(id).reason; }
   const tunnel::EncapRule& rule(EncapId id) { return *resolver_->at(id).rule; }
@@ -311,7 +316,7 @@ TEST_F(ResolverTest, LeavesTheOperatorsNeighboursAlone) {
   settle();
   const EncapId id = add(to("192.0.2.2"));
   ASSERT_EQ(reason(id), Reason::none) << text(id);
-  resolver_->used(id);
+  resolver_->used(neighbour_key("192.0.2.2"));
   EXPECT_NE(kernel_neighbour("192.0.2.2").find("extern_learn"), std::string::npos)
       << kernel_neighbour("192.0.2.2");
   EXPECT_NE(kernel_neighbour("192.0.2.2").find("STALE"), std::string::npos);
@@ -322,8 +327,73 @@ TEST_F(ResolverTest, UsedEncapConfirmsAStaleNeighbour) {
   settle();
   const EncapId id = add(to("192.0.2.2"));
   ASSERT_EQ(reason(id), Reason::none) << text(id);
-  resolver_->used(id);
+  resolver_->used(neighbour_key("192.0.2.2"));
   EXPECT_NE(kernel_neighbour("192.0.2.2").find("DELAY"), std::string::npos) << kernel_neighbour("192.0.2.2");
+}
+
+TEST_F(ResolverTest, UsedEncapIsSaidOfAReachableNeighbour) {
+  ip("ntable change name arp_cache dev uplink base_reachable 500 delay_probe 2000");
+  ip("neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:02 nud reachable dev uplink");
+  settle();
+  resolver_->used(neighbour_key("192.0.2.2"));
+  const TimePoint limit = Clock::now() + 5s;
+  std::string state;
+  do state = kernel_neighbour("192.0.2.2");
+  while (state.find("REACHABLE") != std::string::npos && Clock::now() < limit);
+  EXPECT_NE(state.find("DELAY"), std::string::npos) << "used: not STALE, but probed. " << state;
+}
+
+// Times of the kernel's defaults: delay_probe 5 s, so a look every 2.5 s.
+TEST(Keepalive, TellsOfNeighboursWhoseEncapsSend) {
+  std::map<EncapId, uint64_t> packets;
+  std::vector<std::pair<NeighbourKey, EncapId>> used;
+  Duration delay_probe = 5s;
+  Keepalive keepalive({
+      .packets = [&](EncapId id) { return packets[id]; },
+      .delay_probe = [&](const NeighbourKey&) { return delay_probe; },
+      .used = [&](const NeighbourKey& key, EncapId id) { used.emplace_back(key, id); },
+  });
+  const NeighbourKey a{1, *net::IpAddr::parse("192.0.2.2")}, b{1, *net::IpAddr::parse("192.0.2.3")};
+  using Used = std::vector<std::pair<NeighbourKey, EncapId>>;
+  TimePoint now{};
+  const auto after = [&](Duration time) {
+    used.clear();
+    for (const TimePoint end = now + time; now < end; now += 100ms) keepalive.run(now);
+    keepalive.run(now);
+    return used;
+  };
+  packets = {{0, 100}, {1, 100}, {2, 100}};
+  for (const EncapId id : {0, 1}) keepalive.set(id, a, now);
+  keepalive.set(2, b, now);
+  EXPECT_EQ(after(10s), Used{}) << "nothing was sent since";
+
+  packets[1] = 101;
+  packets[0] = 102;
+  EXPECT_EQ(after(2500ms), (Used{{a, 1}})) << "once for all encaps of a neighbour";
+  EXPECT_EQ(after(10s), Used{});
+
+  packets[2] = 101;
+  keepalive.set(2, a, now);  // moved before anybody looked
+  EXPECT_EQ(after(5s), Used{});
+  packets[2] = 102;
+  EXPECT_EQ(after(5s), (Used{{a, 2}}));
+
+  delay_probe = 1s;
+  EXPECT_EQ(after(2500ms), Used{});
+  packets[0] = 103;
+  EXPECT_EQ(after(500ms), (Used{{a, 0}})) << "the interval follows the kernel's";
+  delay_probe = 0s;
+  after(500ms);
+  size_t looks = 0;
+  for (int i = 0; i < 10; ++i) {
+    ++packets[0];
+    looks += after(100ms).size();
+  }
+  EXPECT_EQ(looks, 10u) << "no busy loop";
+
+  for (const EncapId id : {0, 1, 2}) keepalive.set(id, std::nullopt, now);
+  packets[0] = packets[1] = packets[2] = 1000;
+  EXPECT_EQ(after(20s), Used{});
 }
 
 TEST(NeighbourDemand, BacksOffTo30s) {

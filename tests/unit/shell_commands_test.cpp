@@ -197,7 +197,9 @@ TEST_F(Commands, Stats) {
     "learned":3,"moved":0,"aged":0,"learn_over_limit":0,"learn_dropped":0,
     "drops":{"split_horizon":0,"unknown_vni":2},
     "lcores":[{"lcore":0,"role":"control","rx":0,"tx":0,"busy_pct":1.3},
-              {"lcore":1,"role":"worker","rx":100,"tx":90,"busy_pct":55.0}]})"));
+              {"lcore":1,"role":"worker","rx":100,"tx":90,"busy_pct":55.0}],
+    "rules":{"created":5,"destroyed":2,"refused":1,"installed":3},
+    "rule_latency":[{"below_us":16,"changes":0},{"below_us":null,"changes":4}]})"));
   EXPECT_EQ(run("show stats").text,
             "rx:                   100\ntx:                   0\nforwarded:            0\n"
             "encapsulated:         0\ndecapsulated:         0\nexceptions:           0\n"
@@ -207,7 +209,9 @@ TEST_F(Commands, Stats) {
             "learn_over_limit:     0\nlearn_dropped:        0\n"
             "drops:\n  split_horizon: 0\n  unknown_vni:   2\n"
             "lcores:\n  lcore  role      rx  tx  busy_pct\n      0  control    0   0       1.3\n"
-            "      1  worker   100  90      55.0\n");
+            "      1  worker   100  90      55.0\n"
+            "rules:\n  created:   5\n  destroyed: 2\n  refused:   1\n  installed: 3\n"
+            "rule_latency:\n  below_us  changes\n        16        0\n         -        4\n");
 }
 
 TEST_F(Commands, Mirror) {
@@ -252,7 +256,7 @@ TEST_F(Commands, FieldsOfTheContractInItsOrder) {
   EXPECT_EQ(keys(run_json("show stats json")),
             (Names{"rx", "tx", "forwarded", "encapsulated", "decapsulated", "exceptions", "flooded", "marked",
                    "checksums_completed", "checksums_unfinished", "learned", "moved", "aged",
-                   "learn_over_limit", "learn_dropped", "drops", "lcores"}));
+                   "learn_over_limit", "learn_dropped", "drops", "lcores", "rules", "rule_latency"}));
   EXPECT_EQ(keys(run_json("show mirror json")),
             (Names{"epoch", "sequence", "resyncs", "overruns", "links", "addresses", "neighbours", "routes",
                    "nexthops", "consistent", "behind"}));

@@ -25,7 +25,7 @@ Json port_json(const control::PortView& port) {
 }
 
 Json stats_json(const control::StatsView& stats) {
-  Json drops = Json::object(), lcores = Json::array();
+  Json drops = Json::object(), lcores = Json::array(), latency = Json::array();
   for (const auto& [reason, count] : stats.drops) drops[reason] = count;
   for (const auto& lcore : stats.lcores)
     lcores.push_back({{"lcore", lcore.lcore},
@@ -33,6 +33,8 @@ Json stats_json(const control::StatsView& stats) {
                       {"rx", lcore.rx},
                       {"tx", lcore.tx},
                       {"busy_pct", std::round(lcore.busy_pct * 10) / 10}});
+  for (const auto& row : stats.rule_latency)
+    latency.push_back({{"below_us", json_of(row.below_us)}, {"changes", row.changes}});
   return {{"rx", stats.rx},
           {"tx", stats.tx},
           {"forwarded", stats.forwarded},
@@ -49,7 +51,13 @@ Json stats_json(const control::StatsView& stats) {
           {"learn_over_limit", stats.learn_over_limit},
           {"learn_dropped", stats.learn_dropped},
           {"drops", std::move(drops)},
-          {"lcores", std::move(lcores)}};
+          {"lcores", std::move(lcores)},
+          {"rules",
+           {{"created", stats.rules.created},
+            {"destroyed", stats.rules.destroyed},
+            {"refused", stats.rules.refused},
+            {"installed", stats.rules.installed}}},
+          {"rule_latency", std::move(latency)}};
 }
 
 Answer show_ports(control::Api& api, const Args& args) {
@@ -75,8 +83,11 @@ constexpr Command kCommands[] = {
      "drops counts packets that came in at the port and were dropped, or were to go out there and could not; "
      "rx_errors and tx_errors what the ethdev itself lost.",
      at_once<show_ports>},
-    {"show stats [json]", "counters of the packet path, drops by reason, load of the lcores",
-     "Of the packet path only: what a NIC carries by itself is not in it.", at_once<show_stats>},
+    {"show stats [json]", "counters of the packet path, drops by reason, load of the lcores, rule operations",
+     "Its packets are those of the packet path only: what a NIC carries by itself is not in them. "
+     "rule_latency "
+     "tells how many changes took how long, from the kernel's event to the last rule.",
+     at_once<show_stats>},
     {"start", "forward packets", "Forwarding is on after start; this undoes `stop`.", at_once<start>},
     {"stop", "forward no packets", "The mirror and the tunnels are followed all the same; `start` undoes it.",
      at_once<stop>},

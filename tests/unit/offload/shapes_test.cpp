@@ -44,6 +44,24 @@ TEST_P(Rules, TaggedLayoutEncapsulatesAndDecapsulates) {
   EXPECT_TRUE(rig.through(0, joined(in_header, inner_frame(kA, kA)), 1).empty());
 }
 
+// RFC 6040: the inner packet must be told of it, which a NIC does not do.
+TEST_P(Rules, WhatMetCongestionTakesThePacketPath) {
+  Rig rig(2, GetParam());
+  rig.take(congested, rig.spot(0), rig.uplink());
+  rig.take(tunnel_source, rig.spot(1), rig.uplink(), kUnderlay, std::optional<net::Mac>(), 5u);
+  rig.take(decap, rig.spot(), rig.uplink(), 5u, uint16_t{4789}, kA, rig.tenant(), nullptr);
+  Bytes header = kHeader;
+  for (unsigned i = 0; i < 4; ++i) std::swap(header[26 + i], header[30 + i]);
+  const Bytes inner = inner_frame(kB, kA);
+  for (const uint8_t ecn : {0, 1, 2}) {
+    header[15] = ecn;
+    EXPECT_EQ(rig.through(0, joined(header, inner), 1), std::vector<Bytes>{inner}) << unsigned{ecn};
+  }
+  header[15] = 0xbb;  // any DSCP
+  EXPECT_TRUE(rig.through(0, joined(header, inner), 1).empty());
+  EXPECT_EQ(rig.wires.received(0).size(), 1u);
+}
+
 TEST_P(Rules, FlatLayoutEncapsulates) {
   Rig rig(2, GetParam());
   const Encap encap{kHeader, rig.uplink()};
@@ -174,6 +192,20 @@ TEST_P(Rules, PlainNicIngressIsTaken) {
   rig.clear();
   rig.take(ingress_decap, rig.spot(), kUnderlay, 7u, two);
   rig.take(steer, rig.spot(1), kUnderlay, one);
+  rig.clear();
+
+  rig.take(ingress_congested, rig.spot(), kUnderlay, two);
+  rig.take(ingress_decap, rig.spot(1), kUnderlay, 7u, one);
+  Bytes header = kHeader;
+  for (unsigned i = 0; i < 4; ++i) std::swap(header[26 + i], header[30 + i]);
+  const Bytes inner = inner_frame(kB, kA);
+  rig.wires.arrive(0, joined(header, inner));
+  rig.wires.settle();
+  EXPECT_EQ(rig.wires.received(0), std::vector<Bytes>{inner});
+  header[15] = 3;
+  rig.wires.arrive(0, joined(header, inner));
+  rig.wires.settle();
+  EXPECT_EQ(rig.wires.received(0), std::vector<Bytes>{joined(header, inner)});
 }
 
 TEST_P(Rules, AnIsolatedUplinksSteeringIsTaken) {
