@@ -64,7 +64,7 @@ void Engine::complete(Target& target, const Completion& completion) {
     look_again(node, true);
     look_again(node, false);
   }
-  step(entry);
+  if (!node.dirty) step(entry);  // else decide() does, when it knows of what was refused
   publish(node);
   settle(node);
 }
