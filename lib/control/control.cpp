@@ -222,6 +222,7 @@ void Control::turn() {
     holder_.retry();
   }
   if (std::exchange(terminations_changed_, false)) publish_terminations();
+  finish_reload();
   hardware_->poll();
   dataplane_->poll(now, kDataplaneBudget);
   neighbour_ageing_->poll(now);
