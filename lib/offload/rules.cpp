@@ -24,7 +24,7 @@ void Engine::step(Node& node) {
 void Engine::step(Entry& entry) {
   Node& node = *entry.node;
   if (entry.busy != Entry::Busy::no || entry.in.form == node.want) return;
-  if (node.target->queue->room() == 0) return mark_dirty(node);
+  if (node.target->queue_of(node).room() == 0) return mark_dirty(node);
   if (node.want.kind != Form::Kind::none) return create(entry);
   if (may_leave(node)) destroy(entry, std::exchange(entry.in, {}));
 }
@@ -40,14 +40,14 @@ void Engine::create(Entry& entry) {
   Rule rule;
   build(rule, entry);
   kLog.debug("{}: {}", describe(node), rule);
-  node.target->queue->create(rule, static_cast<Cookie*>(&entry));
+  node.target->queue_of(node).create(rule, static_cast<Cookie*>(&entry));
 }
 
 void Engine::destroy(Entry& entry, const Installed& rule) {
   keep_count(*entry.node, rule);
   entry.busy = Entry::Busy::destroying;
   entry.leaving = rule;
-  entry.node->target->queue->destroy(rule.handle, static_cast<Cookie*>(&entry));
+  entry.node->target->queue_of(*entry.node).destroy(rule.handle, static_cast<Cookie*>(&entry));
 }
 
 void Engine::complete(Target& target, const Completion& completion) {
@@ -111,11 +111,12 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
     kLog.warning("{}: a rule of {} stays in the NIC: {}", target.name, describe(node),
                  completion.refusal->to_string());
     if (completion.handle != nullptr) {
-      target.leftovers.emplace_back(gone.handle,
+      target.leftovers.emplace_back(target.queue_of(node), gone.handle,
                                     fmt::format("{}: {}", describe(node), completion.refusal->to_string()));
       return;
     }
   }
+  kLog.debug("{}: a rule of it has left the NIC", describe(node));
   --target.rules;
   destroyed_.fetch_add(1, std::memory_order_relaxed);
   ++target.room;
@@ -273,8 +274,8 @@ void Engine::retry(TimePoint now) {
         target->retry_at = now + target->back_off;
         target->room = std::max<size_t>(target->room, 1);
         for (Target::Leftover& rule : target->leftovers) {
-          if (target->queue->room() == 0 || std::exchange(rule.posted, true)) continue;
-          target->queue->destroy(rule.handle, static_cast<Cookie*>(&rule));
+          if (rule.queue.room() == 0 || std::exchange(rule.posted, true)) continue;
+          rule.queue.destroy(rule.handle, static_cast<Cookie*>(&rule));
         }
       }
     } else {
