@@ -88,9 +88,11 @@ void Engine::created(Entry& entry, const Completion& completion) {
   created_.fetch_add(1, std::memory_order_relaxed);
   made.handle = completion.handle;
   count_rule(node, made, 1);
-  if (node.waits_for_room) ++target.room;  // where one fits another may
-  no_room_wanted(node);
   const Installed old = std::exchange(entry.in, made);
+  if (node.covers()) {
+    if (node.waits_for_room) ++target.room;  // where one fits another may
+    no_room_wanted(node);
+  }
   if (made.form.kind == Form::Kind::real) start_counting(node);
   if (node.kind == NodeKind::mark && !node.told && node.want == made.form) {
     node.told = true;
@@ -119,7 +121,8 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
   kLog.debug("{}: a rule of it has left the NIC", describe(node));
   --target.rules;
   destroyed_.fetch_add(1, std::memory_order_relaxed);
-  ++target.room;
+  // What goes because the rest of its node does not fit was room before.
+  if (!node.waits_for_room) ++target.room;
 }
 
 // Another try to destroy what a failing driver did not let go.

@@ -40,7 +40,6 @@ class Gateway {
   void settle();
   std::vector<std::string> verify();
   std::vector<std::string> explain(const std::string& name);
-  void set_fault(const std::string& key_value);
 
   // What a frame arriving at tenant `port` leaves as on the uplink's wire: the MAC's last byte, or -1 when it
   // came to the application, -2 when it did neither.
