@@ -50,7 +50,7 @@ Engine::~Engine() = default;
 
 void Engine::turn(std::chrono::microseconds limit) {
   const bool busy = !dirty_.empty() || std::ranges::any_of(targets_, [](const auto& target) {
-    return target->queue && target->queue->in_flight() != 0;
+    return std::ranges::any_of(target->queues(), [](const auto* queue) { return queue->in_flight() != 0; });
   });
   std::vector<Request> requests = mailbox_.take(busy ? 0us : limit);
   for (Request& request : requests) std::visit([this](auto& one) { apply(one); }, request);
@@ -65,9 +65,8 @@ void Engine::turn(std::chrono::microseconds limit) {
   dirty_.insert(dirty_.begin(), dirty.begin() + static_cast<std::ptrdiff_t>(done), dirty.end());
 
   for (const auto& target : targets_) {
-    if (!target->queue) continue;
     completions_.clear();
-    target->queue->pull(completions_);
+    for (RuleQueue* const queue : target->queues()) queue->pull(completions_);
     for (const Completion& completion : completions_) complete(*target, completion);
   }
   const TimePoint now = Clock::now();

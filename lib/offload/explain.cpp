@@ -62,7 +62,7 @@ void Engine::explain_refusal(const Node& node, std::vector<std::string>& lines) 
   Rule rule;
   build(rule, entry);
   for (const std::string& line : rule.to_testpmd()) lines.push_back("rule: " + line);
-  const Asking how = node.target->queue->is_async() ? Asking::templates : Asking::validate;
+  const Asking how = node.target->queue_of(node).is_async() ? Asking::templates : Asking::validate;
   lines.push_back("not wanted: " + find_culprit(rule, how).to_string());
 }
 

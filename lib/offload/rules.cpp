@@ -24,7 +24,7 @@ void Engine::step(Node& node) {
 void Engine::step(Entry& entry) {
   Node& node = *entry.node;
   if (entry.busy != Entry::Busy::no || entry.in.form == node.want) return;
-  if (node.target->queue->room() == 0) return mark_dirty(node);
+  if (node.target->queue_of(node).room() == 0) return mark_dirty(node);
   if (node.want.kind != Form::Kind::none) return create(entry);
   if (may_leave(node)) destroy(entry, std::exchange(entry.in, {}));
 }
@@ -40,14 +40,14 @@ void Engine::create(Entry& entry) {
   Rule rule;
   build(rule, entry);
   kLog.debug("{}: {}", describe(node), rule);
-  node.target->queue->create(rule, static_cast<Cookie*>(&entry));
+  node.target->queue_of(node).create(rule, static_cast<Cookie*>(&entry));
 }
 
 void Engine::destroy(Entry& entry, const Installed& rule) {
   keep_count(*entry.node, rule);
   entry.busy = Entry::Busy::destroying;
   entry.leaving = rule;
-  entry.node->target->queue->destroy(rule.handle, static_cast<Cookie*>(&entry));
+  entry.node->target->queue_of(*entry.node).destroy(rule.handle, static_cast<Cookie*>(&entry));
 }
 
 void Engine::complete(Target& target, const Completion& completion) {
@@ -88,9 +88,11 @@ void Engine::created(Entry& entry, const Completion& completion) {
   created_.fetch_add(1, std::memory_order_relaxed);
   made.handle = completion.handle;
   count_rule(node, made, 1);
-  if (node.waits_for_room) ++target.room;  // where one fits another may
-  no_room_wanted(node);
   const Installed old = std::exchange(entry.in, made);
+  if (node.covers()) {
+    if (node.waits_for_room) ++target.room;  // where one fits another may
+    no_room_wanted(node);
+  }
   if (made.form.kind == Form::Kind::real) start_counting(node);
   if (node.kind == NodeKind::mark && !node.told && node.want == made.form) {
     node.told = true;
@@ -111,14 +113,16 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
     kLog.warning("{}: a rule of {} stays in the NIC: {}", target.name, describe(node),
                  completion.refusal->to_string());
     if (completion.handle != nullptr) {
-      target.leftovers.emplace_back(gone.handle,
+      target.leftovers.emplace_back(target.queue_of(node), gone.handle,
                                     fmt::format("{}: {}", describe(node), completion.refusal->to_string()));
       return;
     }
   }
+  kLog.debug("{}: a rule of it has left the NIC", describe(node));
   --target.rules;
   destroyed_.fetch_add(1, std::memory_order_relaxed);
-  ++target.room;
+  // What goes because the rest of its node does not fit was room before.
+  if (!node.waits_for_room) ++target.room;
 }
 
 // Another try to destroy what a failing driver did not let go.
@@ -273,8 +277,8 @@ void Engine::retry(TimePoint now) {
         target->retry_at = now + target->back_off;
         target->room = std::max<size_t>(target->room, 1);
         for (Target::Leftover& rule : target->leftovers) {
-          if (target->queue->room() == 0 || std::exchange(rule.posted, true)) continue;
-          target->queue->destroy(rule.handle, static_cast<Cookie*>(&rule));
+          if (rule.queue.room() == 0 || std::exchange(rule.posted, true)) continue;
+          rule.queue.destroy(rule.handle, static_cast<Cookie*>(&rule));
         }
       }
     } else {

@@ -17,7 +17,8 @@ namespace culvert::offload::testing {
 class Gateway {
  public:
   struct Options {
-    unsigned wires = 3;     // 1: a plain NIC; else the uplink, then tenants
+    unsigned wires = 3;     // 1: a plain NIC; else the uplinks, then tenants
+    unsigned uplinks = 1;   // where tunnels come in; more than one: isolated
     std::string arguments;  // of the device
     LayoutWish layout = LayoutWish::automatic;
     Mode mode = Mode::automatic;

@@ -109,6 +109,25 @@ TEST(PlainNic, AMarkWorksUntilItIsDrainedAndNeverLeaks) {
   EXPECT_TRUE(gateway.verify().empty());
 }
 
+// What misses on an isolated wire is the kernel's, but for the tunnels that end here.
+TEST(Switch, EachOfTwoIsolatedUplinksBringsItsTunnelsUp) {
+  for (const bool async : {false, true}) {
+    Gateway gateway({.uplinks = 2, .arguments = "profile=mlx5", .async = async});
+    gateway.resolve(0, 1);
+    gateway.settle();
+    EXPECT_TRUE(gateway.verify().empty());
+    for (const unsigned uplink : {0u, 1u}) {
+      gateway.wires.arrive(uplink, from_peer(inner_frame(kB, kA)));
+      gateway.wires.arrive(uplink, inner_frame(kB, kA));
+      gateway.wires.settle();
+      EXPECT_EQ(gateway.wires.received(uplink).size(), 1u) << uplink;
+    }
+    gateway.offload->remove_encap(0);
+    gateway.settle();
+    EXPECT_EQ(gateway.offload->operations().rules, 0u);
+  }
+}
+
 TEST(Networks, KnownStationsStayInTheNicUnknownOnesComeUpToBeLearned) {
   Gateway gateway({.arguments = "profile=mlx5"});
   gateway.resolve(0, 1);
