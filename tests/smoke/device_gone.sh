@@ -70,9 +70,11 @@ is_unresolved() { ! is_resolved vx100; }
 wait_for 30 is_unresolved || fail "the tunnel over the deleted link is resolved"
 [ "$(in_hardware vx100)" = true ] || fail "the encap is not in hardware while its rules are on their way out"
 say "unresolved: $(reason); rules in the NIC: $(field .rules.installed show stats)"
-# a tunnel may go while its rules are on their way out
+# A tunnel may go while its rules are on their way out, and its number be another's at once.
 ctl flow flush
 ctl tunnel del vx101
+ctl tunnel add vx102 type vxlan vni 102 local 198.51.100.1 remote 198.51.100.2
+ctl flow add next port tenant match ipv4_dst 10.10.0.1 tunnel vx102
 [ "$(in_hardware vx100)" = true ] || fail "the encap is not in hardware while its rules are on their way out"
 slow 500
 out_of_hardware() { [ "$(in_hardware vx100)" = false ]; }
@@ -81,6 +83,10 @@ ctl wait 60
 [ "$(count state pending config)" = $FLOWS ] || { ctl show flows | head; fail "not all flows are pending"; }
 [ "$(field '[.[] | select(.source == "config") | .reason] | unique | length' show flows)" = 1 ] || fail "reasons differ"
 [ "$(field '.[0].reason' show flows flow1)" = "$(reason)" ] || fail "reason of a flow: $(ctl show flows flow1)"
+[ "$(field '.[0].state' show flows next)" = offloaded ] || { ctl flow explain next; fail "the tunnel that came next"; }
+ctl flow del next
+ctl wait 60
+[ "$(in_hardware vx102)" = false ] || fail "rules of tunnels that went are counted for the one that came next"
 ctl verify > /dev/null || { ctl verify; fail "verify finds something"; }
 
 # In the log: who did what before whom.
