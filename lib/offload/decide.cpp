@@ -47,8 +47,9 @@ void Engine::decide(Node& node) {
   if (node.claim) {
     node.claim->desires = outcome.desires;
     if (!node.doomed && !ending_ && outcome.want.kind == Form::Kind::none && !node.hold_refused &&
-        holds_back(node))
+        !makes_way(node) && holds_back(node))
       outcome.want.kind = Form::Kind::hold;
+    node.claim->no_room = false;
     if (outcome.want.kind == Form::Kind::none) {
       if (!node.has_rules()) node.claim->base.reset();
     } else if (find_base(node)) {
@@ -57,6 +58,8 @@ void Engine::decide(Node& node) {
       outcome.want = {};
       outcome.state = FlowState::software;
       outcome.reason = "the driver's priorities leave no room between the flows that it overlaps with";
+      node.claim->no_room = true;
+      look_again(node, false);  // they leave, and come back behind it
     }
     // Others look anew at what this one has become.
     if (node.claim->desires != desired) look_again(node, true);
@@ -210,6 +213,13 @@ const Node* Engine::blocker_of(const Node& node) {
 bool Engine::holds_back(const Node& node) {
   bool found = false;
   others(node, false, [&](Node& other) { return !(found = other.claim->desires); });
+  return found;
+}
+
+// Does one of higher precedence need its place?
+bool Engine::makes_way(const Node& node) {
+  bool found = false;
+  others(node, true, [&](Node& other) { return !(found = !other.doomed && other.claim->no_room); });
   return found;
 }
 

@@ -157,6 +157,7 @@ class Engine {
   void look_again(const Node& node, bool higher);
   const Node* blocker_of(const Node& node);
   bool holds_back(const Node& node);
+  bool makes_way(const Node& node);
   bool may_leave(const Node& node);
   bool find_base(Node& node);
   void publish(Node& node);

@@ -83,6 +83,7 @@ struct Claim {
   Order order;
   std::optional<uint32_t> base;  // its place among the driver's priorities, while it has or wants a rule
   bool desires = false;          // wants to be in the NIC, blocked or not
+  bool no_room = false;          // would be in it if those of lower precedence left it a base
 };
 
 enum class NodeKind : uint8_t {

@@ -61,6 +61,7 @@ void Engine::complete(Target& target, const Completion& completion) {
   else
     destroyed(entry, completion);
   if (node.claim && (node.covers() != covered || !node.has_rules())) {
+    if (!node.has_rules() && node.want.kind == Form::Kind::none) node.claim->base.reset();
     look_again(node, true);
     look_again(node, false);
   }

@@ -1,0 +1,79 @@
+// Corners of the rules' life that were found by reading.
+#include "gateway.hpp"
+
+namespace culvert::offload::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+Bytes from_peer(const Bytes& inner, uint32_t vni = 100) {
+  Bytes header = outer_header(vni);
+  std::swap_ranges(header.begin() + 26, header.begin() + 30, header.begin() + 30);
+  return joined(header, inner);
+}
+
+// What leaves on tenant 1's wire when this arrives on the uplink's.
+size_t decapsulated(Gateway& gateway, const Bytes& frame) {
+  for (unsigned i = 0; i < gateway.wires.size(); ++i) {
+    gateway.wires.left(i);
+    gateway.wires.received(i);
+  }
+  gateway.wires.arrive(0, frame);
+  gateway.wires.settle();
+  return gateway.wires.left(1).size();
+}
+
+EncapUpdate update_of(EncapId id, uint32_t vni, uint64_t generation) {
+  EncapUpdate update;
+  update.id = id;
+  update.generation = generation;
+  update.tunnel.vni = vni;
+  update.tunnel.local = kUnderlay.dst;
+  update.tunnel.remote = kUnderlay.src;
+  update.terminated = true;
+  tunnel::EncapRule& rule = update.rule.emplace();
+  rule.dst_mac = net::Mac{{0x02, 0, 0, 0, 0x99, 1}};
+  rule.src_mac = *net::Mac::parse("02:00:00:00:03:00");
+  rule.via = update.tunnel.remote;
+  rule.header = tunnel::make_header(update.tunnel, rule.dst_mac, rule.src_mac, std::nullopt);
+  return update;
+}
+
+template <typename Ready>
+bool within(std::chrono::seconds limit, Ready ready) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!ready() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(5ms);
+  return ready();
+}
+
+TEST(Precedence, AFlowAheadOfTheFirstPriorityFindsItsPlace) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.resolve(0, 1);
+    gateway.resolve(1, 2);
+    ASSERT_TRUE(gateway.add("wide", 0, to_net("10.0.0.0/8"), 10));
+    gateway.settle();
+    ASSERT_TRUE(gateway.add("narrow", 1, to_net("10.7.0.0/16"), 5));
+    gateway.settle();
+    EXPECT_NE(gateway.way_of(inner_frame(kA, kB)), 1) << "the flow behind takes its packets";
+    EXPECT_TRUE(within(2s, [&] { return gateway.flow("narrow").state == FlowState::offloaded; }))
+        << gateway.flow("narrow").reason;
+    EXPECT_TRUE(within(2s, [&] { return gateway.flow("wide").state == FlowState::offloaded; }))
+        << gateway.flow("wide").reason;
+    EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 2);
+  }
+}
+
+TEST(Precedence, ManyFlowsEachAheadOfTheOneBefore) {
+  Gateway gateway({.arguments = "profile=mlx5"});
+  for (EncapId id = 0; id < 20; ++id) gateway.resolve(id, static_cast<uint8_t>(1 + id));
+  for (EncapId id = 0; id < 20; ++id) {
+    ASSERT_TRUE(gateway.add(fmt::format("flow{}", id), id, to_net("10.0.0.0/8"), static_cast<uint16_t>(100 - id)));
+    gateway.settle();
+    EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 1 + static_cast<int>(id));
+  }
+  EXPECT_EQ(gateway.verify(), std::vector<std::string>());
+}
+
+}  // namespace
+}  // namespace culvert::offload::testing
