@@ -14,6 +14,7 @@ const Log kLog("offload");
 
 constexpr Duration kFirstBackOff = 1s;
 constexpr Duration kLongestBackOff = 30s;
+constexpr size_t kRetryBudget = 64;  // refused nodes looked at a turn
 
 }  // namespace
 
@@ -268,11 +269,13 @@ void Engine::no_room_wanted(Node& node) {
 
 void Engine::retry(TimePoint now) {
   for (const auto& target : targets_) {
+    bool timed = false;
     if (!target->leftovers.empty() || !target->refused.empty()) {
       if (now >= target->retry_at) {
         target->back_off = std::clamp(target->back_off * 2, kFirstBackOff, kLongestBackOff);
         target->retry_at = now + target->back_off;
         target->room = std::max<size_t>(target->room, 1);
+        timed = true;
         for (Target::Leftover& rule : target->leftovers) {
           if (target->queue->room() == 0 || std::exchange(rule.posted, true)) continue;
           target->queue->destroy(rule.handle, static_cast<Cookie*>(&rule));
@@ -281,11 +284,15 @@ void Engine::retry(TimePoint now) {
     } else {
       target->retry_at = {};
     }
-    size_t tries = std::exchange(target->room, 0);
+    size_t looks = kRetryBudget;
     std::vector<Node*> again;
     for (const auto& waiting : target->refused) {
-      if (tries-- == 0) break;
-      again.push_back(std::get<Node*>(waiting));
+      if (target->room == 0 || looks-- == 0) break;
+      Node* const node = std::get<Node*>(waiting);
+      // Less than it needs may be what it has just left itself.
+      if (node->entries.size() > target->room && !std::exchange(timed, false)) continue;
+      target->room -= std::min(target->room, node->entries.size());
+      again.push_back(node);
     }
     for (Node* node : again) {
       node->refusal.clear();

@@ -75,5 +75,22 @@ TEST(Precedence, ManyFlowsEachAheadOfTheOneBefore) {
   EXPECT_EQ(gateway.verify(), std::vector<std::string>());
 }
 
+TEST(Room, AFlowOfTwoRulesWithRoomForOneIsNotAskedForAgainAndAgain) {
+  for (const bool async : {false, true}) {
+    Gateway gateway({.arguments = "profile=mlx5,rules=2", .layout = LayoutWish::tagged, .async = async});
+    gateway.resolve(0, 1);
+    gateway.settle();
+    tunnel::Match udp;
+    udp.ip_proto = 17;  // one rule for IPv4, one for IPv6
+    ASSERT_TRUE(gateway.add("udp", 0, udp));
+    gateway.settle();
+    std::this_thread::sleep_for(100ms);
+    const Operations before = gateway.offload->operations();
+    std::this_thread::sleep_for(500ms);
+    EXPECT_LE(gateway.offload->operations().created - before.created, 4u);
+    EXPECT_EQ(gateway.flow("udp").state, FlowState::software);
+  }
+}
+
 }  // namespace
 }  // namespace culvert::offload::testing
