@@ -90,8 +90,14 @@ void Engine::created(Entry& entry, const Completion& completion) {
   created_.fetch_add(1, std::memory_order_relaxed);
   made.handle = completion.handle;
   count_rule(node, made, 1);
-  if (node.waits_for_room) ++target.room;  // where one fits another may
-  no_room_wanted(node);
+  // A hold, and a rule beside one that was refused, are not what it waits for.
+  const bool beside_refused = !node.refusal.empty() && made.form.kind == node.refused.kind &&
+                              made.form.generation == node.refused.generation;
+  if (made.form.kind == Form::Kind::real && !beside_refused) {
+    if (node.waits_for_room) target.room += node.entries.size();  // where one fits another may
+    no_room_wanted(node);
+    node.refusal.clear();
+  }
   const Installed old = std::exchange(entry.in, made);
   if (made.form.kind == Form::Kind::real) start_counting(node);
   if (node.kind == NodeKind::mark && !node.told && node.want == made.form) {

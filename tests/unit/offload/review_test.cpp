@@ -92,5 +92,44 @@ TEST(Room, AFlowOfTwoRulesWithRoomForOneIsNotAskedForAgainAndAgain) {
   }
 }
 
+TEST(Room, AFlowOfTwoRulesOneOfWhichWasRefusedIsAskedForAgain) {
+  for (const char* fail : {"create:every:2", "create:every:3"}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = LayoutWish::tagged});
+    gateway.resolve(0, 1);
+    gateway.settle();
+    gateway.wires.set_fault("fail", fail);
+    tunnel::Match udp;
+    udp.ip_proto = 17;
+    for (int i = 0; i < 4; ++i) {
+      udp.l4_dst = static_cast<uint16_t>(i);
+      ASSERT_TRUE(gateway.add(fmt::format("udp{}", i), 0, udp));
+      gateway.settle();
+    }
+    gateway.wires.set_fault("fail", "");
+    for (int i = 0; i < 4; ++i)
+      EXPECT_TRUE(within(5s, [&] { return gateway.flow(fmt::format("udp{}", i)).state == FlowState::offloaded; }))
+          << i << " " << gateway.flow(fmt::format("udp{}", i)).reason;
+  }
+}
+
+TEST(Room, AFlowThatWasRefusedAndIsHeldIsAskedForAgain) {
+  Gateway gateway({.arguments = "profile=mlx5", .layout = LayoutWish::flat});
+  gateway.resolve(0, 1);
+  gateway.resolve(1, 2);
+  ASSERT_TRUE(gateway.add("wide", 0, to_net("10.0.0.0/8"), 200));
+  gateway.settle();
+  gateway.wires.set_fault("fail", "create:every:2");
+  ASSERT_TRUE(gateway.add("other", 0, to_net("11.0.0.0/8"), 200));
+  gateway.settle();
+  ASSERT_TRUE(gateway.add("narrow", 1, to_net("10.7.0.0/16"), 100));
+  gateway.settle();
+  const auto found = gateway.verify();
+  EXPECT_TRUE(gateway.flow("narrow").state == FlowState::offloaded || !found.empty());
+  gateway.wires.set_fault("fail", "");
+  EXPECT_TRUE(within(5s, [&] { return gateway.flow("narrow").state == FlowState::offloaded; }))
+      << gateway.flow("narrow").reason;
+  EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 2);
+}
+
 }  // namespace
 }  // namespace culvert::offload::testing
