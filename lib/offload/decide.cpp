@@ -95,7 +95,7 @@ Engine::Outcome Engine::outcome_of(Node& node) {
     case NodeKind::tunnel_source: {
       const EncapRow& row = encap(node.encap);
       Outcome outcome;
-      if (row.known && row.now.terminated) outcome.want.kind = Form::Kind::real;
+      if (row.known && row.now.terminated) outcome.want = {.kind = Form::Kind::real, .generation = row.terms};
       return unless_refused(node, outcome);
     }
     case NodeKind::station:

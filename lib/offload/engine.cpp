@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <tuple>
 
 #include "base/log.hpp"
 
@@ -19,6 +20,11 @@ const Log kLog("offload");
 constexpr size_t kDecideBudget = 1024;  // nodes a turn
 constexpr size_t kReclaimBudget = 256;
 constexpr Duration kShutdownLimit = 5s;
+
+// What a terminated tunnel's packets are known by.
+auto underlay_of(const tunnel::Tunnel& tunnel) {
+  return std::tie(tunnel.remote, tunnel.local, tunnel.dst_port, tunnel.vni);
+}
 
 tunnel::MaskedKey source_key(const std::optional<net::Mac>& mac) {
   tunnel::Match match;
@@ -305,16 +311,19 @@ void Engine::apply(const EncapUpdate& update) {
   const Target* const before = was_valid ? target_of(row.now.rule->port) : nullptr;
   const bool same_header = was_valid && update.rule && *row.now.rule == *update.rule;
   const bool same_terms = row.known && row.now.tunnel == update.tunnel;
+  const bool same_underlay = row.known && underlay_of(row.now.tunnel) == underlay_of(update.tunnel);
+  const bool same_end = row.now.terminated == update.terminated;
   row.now = update;
+  if (!same_underlay) row.terms = update.generation;
   row.known = true;
   row.removed = false;
   row.timed = update.since != TimePoint{};
   Target* const target = update.rule ? target_of(update.rule->port) : nullptr;
   refresh_slot(row, target);
-  if (!same_terms) refresh_terminations(row);
+  if (!same_underlay) refresh_terminations(row);
   for (const auto& node : row.terminations) mark_dirty(*node);
   // In the tagged layout a new header is the slot's business alone, and so is a next hop that went.
-  const bool slot_only = same_terms && was_valid && row.slot && (target == before || target == nullptr);
+  const bool slot_only = same_terms && same_end && was_valid && row.slot && (target == before || target == nullptr);
   if (!slot_only || !same_header) trace_neigh_update(row.now);
   if (slot_only) return;
   for (Node* node : row.nodes) mark_dirty(*node);

@@ -166,6 +166,7 @@ struct EncapState {
 // flows use it.
 struct EncapRow {
   EncapUpdate now;
+  uint64_t terms = 0;  // the generation since which the outer headers of its packets are what they are
   bool known = false;  // configured; else only flows that came too early, or leave late, use it
   bool removed = false;
   std::unordered_set<Node*> nodes;  // whose rules depend on its header or slot

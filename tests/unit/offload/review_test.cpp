@@ -131,5 +131,43 @@ TEST(Room, AFlowThatWasRefusedAndIsHeldIsAskedForAgain) {
   EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 2);
 }
 
+TEST(Networks, ATunnelThatChangesItsTermsIsTakenOffByTheNewOnes) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.offload->set_encap(update_of(0, 100, 1));
+    gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
+    ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+    ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
+    gateway.settle();
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA), 100)), 1u);
+    gateway.offload->set_encap(update_of(0, 101, 2));
+    gateway.settle();
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA), 100)), 0u) << "of a tunnel that is no more";
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA), 101)), 1u);
+  }
+}
+
+TEST(Networks, WhatIsNoLongerAddressedToUsIsNotTakenOff) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.offload->set_encap(update_of(0, 100, 1));
+    gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
+    ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+    ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
+    gateway.settle();
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA))), 1u);
+    EncapUpdate gone = update_of(0, 100, 2);  // the address has left the kernel
+    gone.terminated = false;
+    gone.rule.reset();
+    gone.reason = "no local address";
+    gateway.offload->set_encap(gone);
+    gateway.settle();
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA))), 0u);
+    gateway.offload->set_encap(update_of(0, 100, 3));
+    gateway.settle();
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA))), 1u);
+  }
+}
+
 }  // namespace
 }  // namespace culvert::offload::testing
