@@ -144,8 +144,8 @@ void Engine::leftover_gone(Target& target, Target::Leftover& rule, const Complet
 
 // Rules of flows that carry an encap's header, for show encaps.
 void Engine::count_rule(const Node& node, const Installed& rule, int change) {
-  if (!node.has_encap || node.kind == NodeKind::tunnel_source || node.flow == nullptr || rule.form.generation == 0)
-    return;
+  if (node.kind != NodeKind::explicit_flow && node.kind != NodeKind::path) return;
+  if (rule.form.generation == 0) return;
   encap_states_[node.encap].flow_rules.fetch_add(static_cast<uint32_t>(change), std::memory_order_relaxed);
 }
 

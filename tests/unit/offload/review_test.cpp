@@ -169,5 +169,20 @@ TEST(Networks, WhatIsNoLongerAddressedToUsIsNotTakenOff) {
   }
 }
 
+TEST(Networks, AnEncapIsInHardwareWhileARuleHasItsHeader) {
+  Gateway gateway({.arguments = "profile=mlx5", .layout = LayoutWish::flat});
+  gateway.resolve(0, 1);
+  gateway.offload->set_networks({{.id = 0, .learning = false, .ports = {1}, .encaps = {0}}});
+  ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+  gateway.settle();
+  EXPECT_TRUE(gateway.offload->encap(0).in_hardware);
+  gateway.offload->set_networks({{.id = 0, .learning = false, .ports = {1, 2}, .encaps = {0}}});
+  gateway.settle();
+  EXPECT_TRUE(gateway.offload->encap(0).in_hardware);
+  ASSERT_TRUE(gateway.client->remove("path"));
+  gateway.settle();
+  EXPECT_FALSE(gateway.offload->encap(0).in_hardware);
+}
+
 }  // namespace
 }  // namespace culvert::offload::testing
