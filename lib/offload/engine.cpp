@@ -320,7 +320,10 @@ void Engine::apply(const EncapUpdate& update) {
   row.timed = update.since != TimePoint{};
   Target* const target = update.rule ? target_of(update.rule->port) : nullptr;
   refresh_slot(row, target);
-  if (!same_underlay) refresh_terminations(row);
+  if (!same_underlay) {
+    refresh_terminations(row);
+    refresh_stations(update.id);
+  }
   for (const auto& node : row.terminations) mark_dirty(*node);
   // In the tagged layout a new header is the slot's business alone, and so is a next hop that went.
   const bool slot_only = same_terms && same_end && was_valid && row.slot && (target == before || target == nullptr);
@@ -409,9 +412,27 @@ void Engine::apply(const SetNetworks& request) {
     if (path == nullptr && station == nullptr) continue;
     const NetworkId id = path != nullptr ? path->network : station->network;
     if (std::ranges::find(changed, id) == changed.end()) continue;
-    for (auto& node : flow->nodes) retire_node(std::move(node));
-    flow->nodes.clear();
-    join(*flow);
+    place_anew(*flow);
+  }
+}
+
+void Engine::place_anew(Flow& flow) {
+  for (auto& node : flow.nodes) retire_node(std::move(node));
+  flow.nodes.clear();
+  join(flow);
+}
+
+// The tunnel's UDP port may be new to its networks: their stations have a rule for each.
+void Engine::refresh_stations(EncapId id) {
+  for (const auto& [network, spec] : networks_) {
+    if (std::ranges::find(spec.encaps, id) == spec.encaps.end()) continue;
+    const std::vector<uint16_t> ports = udp_ports_of(spec);
+    for (const auto& [flow, owned] : flows_) {
+      const auto* const station = std::get_if<StationAt>(&flow->spec.what);
+      if (station == nullptr || station->network != network || flow->nodes.empty()) continue;
+      const Node& node = *flow->nodes.front();
+      if (node.target != nullptr && node.udp_ports != ports) place_anew(*flow);
+    }
   }
 }
 

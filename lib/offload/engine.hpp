@@ -117,7 +117,9 @@ class Engine {
   void attach(Node& node, EncapId id);
   void refresh_slot(EncapRow& row, Target* target);
   void refresh_terminations(EncapRow& row);
+  void refresh_stations(EncapId id);
   void refresh_gates(NetworkId id);
+  void place_anew(Flow& flow);
   void add_tunnel_sources(Nodes& nodes, Target& target, NetworkId network, EncapId id,
                           const std::optional<net::Mac>& mac);
   std::vector<uint16_t> udp_ports_of(const NetworkSpec& network) const;

@@ -147,6 +147,18 @@ TEST(Networks, ATunnelThatChangesItsTermsIsTakenOffByTheNewOnes) {
   }
 }
 
+TEST(Networks, AStationIsReachedByTheUdpPortOfATunnelThatComesLater) {
+  Gateway gateway({.arguments = "profile=mlx5"});
+  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
+  ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
+  gateway.settle();
+  gateway.offload->set_encap(update_of(0, 100, 1));
+  ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+  gateway.settle();
+  EXPECT_EQ(gateway.flow("decap").state, FlowState::offloaded) << gateway.flow("decap").reason;
+  EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA))), 1u);
+}
+
 TEST(Networks, WhatIsNoLongerAddressedToUsIsNotTakenOff) {
   for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
     Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
