@@ -124,6 +124,8 @@ Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row) {
   Target* const out = target_of(row.now.rule->port);
   if (node.kind == NodeKind::mark) {
     Outcome outcome;
+    if (!node.told && !std::ranges::all_of(node.target->fixed, [](const auto& one) { return one->covers(); }))
+      return {.reason = "the rules that keep inner frames off the underlay are not in the NIC"};
     if (node.generation == row.now.generation || node.told)
       outcome.want = {.kind = Form::Kind::real, .generation = node.generation};
     return unless_refused(node, outcome);

@@ -66,6 +66,9 @@ void Engine::complete(Target& target, const Completion& completion) {
     look_again(node, true);
     look_again(node, false);
   }
+  if (node.kind == NodeKind::fixed && node.covers() != covered)
+    for (const auto& [id, row] : encaps_)  // marks wait for it
+      for (const auto& mark : row->marks) mark_dirty(*mark, node.settling);
   if (!node.dirty) step(entry);  // else decide() does, when it knows of what was refused
   publish(node);
   settle(node);

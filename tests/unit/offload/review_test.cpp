@@ -196,5 +196,20 @@ TEST(Networks, AnEncapIsInHardwareWhileARuleHasItsHeader) {
   EXPECT_FALSE(gateway.offload->encap(0).in_hardware);
 }
 
+TEST(PlainNic, NoMarkIsGivenWhileTheRulesThatItNeedsAreNotIn) {
+  Gateway gateway({.wires = 1, .arguments = "profile=mlx5,fail=create:every:1"});
+  gateway.settle();
+  gateway.wires.set_fault("fail", "");
+  gateway.resolve(0, 1);
+  std::optional<MarkReady> ready;
+  EXPECT_TRUE(within(5s, [&] {
+    for (const Event& event : gateway.offload->take_events())
+      if (const auto* mark = std::get_if<MarkReady>(&event)) ready = *mark;
+    return ready.has_value();
+  }));
+  ASSERT_TRUE(ready);
+  EXPECT_EQ(gateway.way_of_marked(inner_frame(kA, kB), ready->mark), 1);
+}
+
 }  // namespace
 }  // namespace culvert::offload::testing
