@@ -385,6 +385,11 @@ void Engine::apply(const RemoveEncap& request) {
   for (auto& node : row.terminations) retire_node(std::move(node));
   row.terminations.clear();
   for (Node* node : row.nodes) mark_dirty(*node);
+  EncapState& shared = encap_states_[request.id];
+  shared.slot.store(EncapState::Slot::none, std::memory_order_release);
+  shared.packets.store(0, std::memory_order_relaxed);
+  shared.bytes.store(0, std::memory_order_relaxed);
+  tell(shared.reason, {});
 }
 
 void Engine::apply(const Drained& request) {
@@ -496,8 +501,10 @@ bool Engine::release(Node& node) {
   node.claim.reset();
   stop_counting(node);
   no_room_wanted(node);
-  if (const auto row = encaps_.find(node.encap); node.has_encap && row != encaps_.end())
+  if (const auto row = encaps_.find(node.encap); node.has_encap && row != encaps_.end()) {
     row->second->nodes.erase(&node);
+    encaps_leaving_ = encaps_leaving_ || row->second->removed;
+  }
   return true;
 }
 

@@ -211,5 +211,24 @@ TEST(PlainNic, NoMarkIsGivenWhileTheRulesThatItNeedsAreNotIn) {
   EXPECT_EQ(gateway.way_of_marked(inner_frame(kA, kB), ready->mark), 1);
 }
 
+TEST(Reuse, ANewTunnelOfAnOldNumberStartsAnew) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.resolve(0, 1);
+    ASSERT_TRUE(gateway.add("one", 0));
+    gateway.settle();
+    EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 1);
+    ASSERT_TRUE(within(2s, [&] { return gateway.offload->encap(0).hardware.packets == 1; }));
+    ASSERT_TRUE(gateway.client->remove("one"));
+    gateway.offload->remove_encap(0);
+    gateway.settle();
+    EXPECT_FALSE(gateway.offload->encap(0).in_hardware);
+    gateway.unresolve(0);
+    gateway.settle();
+    EXPECT_FALSE(gateway.offload->encap(0).in_hardware);
+    EXPECT_EQ(gateway.offload->encap(0).hardware.packets, 0u);
+  }
+}
+
 }  // namespace
 }  // namespace culvert::offload::testing
