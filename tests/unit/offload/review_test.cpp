@@ -230,5 +230,24 @@ TEST(Reuse, ANewTunnelOfAnOldNumberStartsAnew) {
   }
 }
 
+TEST(Explain, ARefusalIsToldWhileTheNeighbourIsGone) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5,fail=create:every:1:ENOMEM", .layout = layout});
+    gateway.resolve(0, 1);
+    ASSERT_TRUE(gateway.add("one", 0));
+    gateway.settle();
+    ASSERT_TRUE(gateway.client->remove("one"));
+    gateway.offload->remove_encap(0);
+    gateway.settle();
+    gateway.resolve(1, 1);
+    ASSERT_TRUE(gateway.add("two", 1));
+    gateway.settle();
+    gateway.unresolve(1);
+    gateway.settle();
+    const auto lines = gateway.explain("two");
+    for (const std::string& line : lines) EXPECT_EQ(line.find("raw_encap"), std::string::npos) << line;
+  }
+}
+
 }  // namespace
 }  // namespace culvert::offload::testing
