@@ -27,7 +27,9 @@ void Engine::step(Entry& entry) {
   if (entry.busy != Entry::Busy::no || entry.in.form == node.want) return;
   if (node.target->queue->room() == 0) return mark_dirty(node);
   if (node.want.kind != Form::Kind::none) return create(entry);
-  if (may_leave(node)) destroy(entry, std::exchange(entry.in, {}));
+  if (!may_leave(node)) return;
+  if (node.doomed && node.counting != 0) read_counter(node);
+  destroy(entry, std::exchange(entry.in, {}));
 }
 
 void Engine::create(Entry& entry) {

@@ -249,5 +249,21 @@ TEST(Explain, ARefusalIsToldWhileTheNeighbourIsGone) {
   }
 }
 
+TEST(Counters, AFlowsLastPacketsAreItsEncapsToo) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.resolve(0, 1);
+    for (unsigned i = 1; i <= 10; ++i) {
+      ASSERT_TRUE(gateway.add("one", 0));
+      gateway.settle();
+      EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 1);
+      ASSERT_TRUE(gateway.client->remove("one"));
+      gateway.settle();
+    }
+    EXPECT_TRUE(within(2s, [&] { return gateway.offload->encap(0).hardware.packets == 10; }))
+        << gateway.offload->encap(0).hardware.packets;
+  }
+}
+
 }  // namespace
 }  // namespace culvert::offload::testing
