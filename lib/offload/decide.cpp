@@ -272,7 +272,7 @@ void Engine::publish(Node& node) {
     const std::string& reason = slot == Slot::pending ? row.now.reason : node.reason;
     tell(shared.reason, reason);
     if (shared.slot.exchange(slot, std::memory_order_release) != slot && node.kind == NodeKind::mark)
-      for (Node* other : encap(node.encap).nodes) mark_dirty(*other);
+      for (Node* other : encap(node.encap).nodes) mark_dirty(*other, node.settling);
     return;
   }
   Flow* const flow = node.flow;

@@ -108,7 +108,7 @@ void Engine::created(Entry& entry, const Completion& completion) {
   if (node.kind == NodeKind::mark && !node.told && node.want == made.form) {
     node.told = true;
     leave(MarkReady{node.encap, node.generation, node.mark});
-    for (Node* other : encap(node.encap).nodes) mark_dirty(*other);
+    for (Node* other : encap(node.encap).nodes) mark_dirty(*other, node.settling);
   }
   if (old.handle != nullptr) destroy(entry, old);
 }
