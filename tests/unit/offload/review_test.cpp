@@ -230,6 +230,23 @@ TEST(Reuse, ANewTunnelOfAnOldNumberStartsAnew) {
   }
 }
 
+TEST(Leftovers, NeverStandAboveTheNewestRule) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.resolve(0, 1);
+    ASSERT_TRUE(gateway.add("one", 0));
+    gateway.settle();
+    gateway.wires.set_fault("fail", "destroy:every:1");
+    for (uint8_t mac = 2; mac < 12; ++mac) {
+      gateway.resolve(0, mac);
+      gateway.settle();
+      const int way = gateway.way_of(inner_frame(kA, kB));
+      EXPECT_TRUE(way == mac || way == -1) << "leaves with " << way << " instead of " << int{mac};
+    }
+    gateway.wires.set_fault("fail", "");
+  }
+}
+
 TEST(Explain, ARefusalIsToldWhileTheNeighbourIsGone) {
   for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
     Gateway gateway({.arguments = "profile=mlx5,fail=create:every:1:ENOMEM", .layout = layout});
