@@ -247,6 +247,30 @@ TEST(Leftovers, NeverStandAboveTheNewestRule) {
   }
 }
 
+TEST(Precedence, HoldsWhileAFlowChanges) {
+  Gateway gateway({.arguments = "profile=mlx5,latency_us=3000"});
+  gateway.resolve(0, 1);
+  gateway.resolve(1, 2);
+  gateway.resolve(2, 3);
+  const auto narrow = [](EncapId id) {
+    return FlowSpec{"narrow", Source::config, Explicit{1, to_net("10.7.0.0/16"), 100, 1, id}};
+  };
+  ASSERT_TRUE(gateway.client->add({"wide", Source::config, Explicit{1, to_net("10.0.0.0/8"), 200, 2, 0}}));
+  ASSERT_TRUE(gateway.client->add(narrow(1)));
+  gateway.settle();
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(gateway.client->remove("narrow"));
+    ASSERT_TRUE(gateway.client->add(narrow(i % 2 == 0 ? 2 : 1)));
+    bool settled = false;
+    gateway.offload->barrier([&] { settled = true; });
+    while (!settled) {
+      gateway.offload->run_answers();
+      EXPECT_NE(gateway.way_of(inner_frame(kA, kB)), 1);
+    }
+    EXPECT_EQ(gateway.flow("narrow").state, FlowState::offloaded) << gateway.flow("narrow").reason;
+  }
+}
+
 TEST(Explain, ARefusalIsToldWhileTheNeighbourIsGone) {
   for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
     Gateway gateway({.arguments = "profile=mlx5,fail=create:every:1:ENOMEM", .layout = layout});
