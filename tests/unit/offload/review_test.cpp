@@ -212,6 +212,20 @@ TEST(Networks, AStationThatOnlySendsIsInUse) {
   }));
 }
 
+TEST(Networks, ANewTunnelTouchesNoRuleOfTheOthers) {
+  Gateway gateway({.arguments = "profile=mlx5"});
+  gateway.resolve(0, 1);
+  gateway.resolve(1, 2);
+  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
+  ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+  ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
+  gateway.settle();
+  const Operations before = gateway.offload->operations();
+  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0, 1}}});
+  gateway.settle();
+  EXPECT_EQ(gateway.offload->operations().destroyed, before.destroyed);
+}
+
 TEST(PlainNic, NoMarkIsGivenWhileTheRulesThatItNeedsAreNotIn) {
   Gateway gateway({.wires = 1, .arguments = "profile=mlx5,fail=create:every:1"});
   gateway.settle();
