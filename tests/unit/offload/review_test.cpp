@@ -260,6 +260,33 @@ TEST(Reuse, ANewTunnelOfAnOldNumberStartsAnew) {
   }
 }
 
+TEST(Reuse, NoPacketOfTheOldTunnelsFlowsGoesIntoTheNewOne) {
+  constexpr unsigned kFlows = 5000;
+  for (const bool async : {false, true}) {
+    Gateway gateway({.arguments = "profile=mlx5,latency_us=20", .layout = LayoutWish::tagged, .async = async});
+    gateway.resolve(0, 1);
+    const auto net = [](unsigned i) { return fmt::format("10.{}.{}.0/24", i / 256, i % 256); };
+    for (unsigned i = 0; i < kFlows; ++i) ASSERT_TRUE(gateway.add(fmt::format("flow{}", i), 0, to_net(net(i))));
+    gateway.settle();
+    for (unsigned i = 0; i < kFlows; ++i) ASSERT_TRUE(gateway.client->remove(fmt::format("flow{}", i)));
+    gateway.offload->remove_encap(0);
+    gateway.resolve(0, 9);
+    bool settled = false;
+    gateway.offload->barrier([&] { settled = true; });
+    unsigned wrong = 0, sent = 0;
+    while (!settled) {
+      gateway.offload->run_answers();
+      Bytes frame = inner_frame(kA, kB);
+      const unsigned flow = (sent * 37) % kFlows;
+      frame[31] = static_cast<uint8_t>(flow / 256);
+      frame[32] = static_cast<uint8_t>(flow % 256);
+      ++sent;
+      wrong += gateway.way_of(frame) == 9;
+    }
+    EXPECT_EQ(wrong, 0u) << "of " << sent;
+  }
+}
+
 TEST(Leftovers, NeverStandAboveTheNewestRule) {
   for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
     Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
