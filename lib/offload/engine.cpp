@@ -326,7 +326,8 @@ void Engine::apply(const EncapUpdate& update) {
   }
   for (const auto& node : row.terminations) mark_dirty(*node);
   // In the tagged layout a new header is the slot's business alone, and so is a next hop that went.
-  const bool slot_only = same_terms && same_end && was_valid && row.slot && (target == before || target == nullptr);
+  const bool slot_only =
+      same_terms && same_end && was_valid && row.slot && (target == before || target == nullptr);
   if (!slot_only || !same_header) trace_neigh_update(row.now);
   if (slot_only) return;
   for (Node* node : row.nodes) mark_dirty(*node);

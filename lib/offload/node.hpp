@@ -232,7 +232,7 @@ struct Target {
   Duration back_off{};
   std::set<std::tuple<uint32_t, Order, Node*>>
       refused;         // waiting for room: least refused, then by precedence
-  size_t room = 0;     // rules that left since the last refusal
+  size_t room = 0;     // rules that left since the last refusal, and that no retry has had
   uint32_t rules = 0;  // in the NIC as far as we know
   uint32_t fixed_rules() const { return static_cast<uint32_t>(fixed.size()); }
 };

@@ -68,7 +68,8 @@ TEST(Precedence, ManyFlowsEachAheadOfTheOneBefore) {
   Gateway gateway({.arguments = "profile=mlx5"});
   for (EncapId id = 0; id < 20; ++id) gateway.resolve(id, static_cast<uint8_t>(1 + id));
   for (EncapId id = 0; id < 20; ++id) {
-    ASSERT_TRUE(gateway.add(fmt::format("flow{}", id), id, to_net("10.0.0.0/8"), static_cast<uint16_t>(100 - id)));
+    ASSERT_TRUE(
+        gateway.add(fmt::format("flow{}", id), id, to_net("10.0.0.0/8"), static_cast<uint16_t>(100 - id)));
     gateway.settle();
     EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 1 + static_cast<int>(id));
   }
@@ -107,7 +108,8 @@ TEST(Room, AFlowOfTwoRulesOneOfWhichWasRefusedIsAskedForAgain) {
     }
     gateway.wires.set_fault("fail", "");
     for (int i = 0; i < 4; ++i)
-      EXPECT_TRUE(within(5s, [&] { return gateway.flow(fmt::format("udp{}", i)).state == FlowState::offloaded; }))
+      EXPECT_TRUE(
+          within(5s, [&] { return gateway.flow(fmt::format("udp{}", i)).state == FlowState::offloaded; }))
           << i << " " << gateway.flow(fmt::format("udp{}", i)).reason;
   }
 }
@@ -142,7 +144,8 @@ TEST(Networks, ATunnelThatChangesItsTermsIsTakenOffByTheNewOnes) {
     EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA), 100)), 1u);
     gateway.offload->set_encap(update_of(0, 101, 2));
     gateway.settle();
-    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA), 100)), 0u) << "of a tunnel that is no more";
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA), 100)), 0u)
+        << "of a tunnel that is no more";
     EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA), 101)), 1u);
   }
 }
@@ -263,10 +266,12 @@ TEST(Reuse, ANewTunnelOfAnOldNumberStartsAnew) {
 TEST(Reuse, NoPacketOfTheOldTunnelsFlowsGoesIntoTheNewOne) {
   constexpr unsigned kFlows = 5000;
   for (const bool async : {false, true}) {
-    Gateway gateway({.arguments = "profile=mlx5,latency_us=20", .layout = LayoutWish::tagged, .async = async});
+    Gateway gateway(
+        {.arguments = "profile=mlx5,latency_us=20", .layout = LayoutWish::tagged, .async = async});
     gateway.resolve(0, 1);
     const auto net = [](unsigned i) { return fmt::format("10.{}.{}.0/24", i / 256, i % 256); };
-    for (unsigned i = 0; i < kFlows; ++i) ASSERT_TRUE(gateway.add(fmt::format("flow{}", i), 0, to_net(net(i))));
+    for (unsigned i = 0; i < kFlows; ++i)
+      ASSERT_TRUE(gateway.add(fmt::format("flow{}", i), 0, to_net(net(i))));
     gateway.settle();
     for (unsigned i = 0; i < kFlows; ++i) ASSERT_TRUE(gateway.client->remove(fmt::format("flow{}", i)));
     gateway.offload->remove_encap(0);
