@@ -96,6 +96,7 @@ Status Control::sync_with_kernel() {
     event_at_ = Clock::now();
     mirror_->poll(kMirrorBudget, event_at_);
     turn();
+    event_at_ = {};
   });
   const TimePoint deadline = Clock::now() + kFirstSyncLimit;
   while (!mirror_->ready()) {

@@ -47,8 +47,9 @@ void Engine::decide(Node& node) {
   if (node.claim) {
     node.claim->desires = outcome.desires;
     if (!node.doomed && !ending_ && outcome.want.kind == Form::Kind::none && !node.hold_refused &&
-        holds_back(node))
+        !makes_way(node) && holds_back(node))
       outcome.want.kind = Form::Kind::hold;
+    node.claim->no_room = false;
     if (outcome.want.kind == Form::Kind::none) {
       if (!node.has_rules()) node.claim->base.reset();
     } else if (find_base(node)) {
@@ -57,6 +58,8 @@ void Engine::decide(Node& node) {
       outcome.want = {};
       outcome.state = FlowState::software;
       outcome.reason = "the driver's priorities leave no room between the flows that it overlaps with";
+      node.claim->no_room = true;
+      look_again(node, false);  // they leave, and come back behind it
     }
     // Others look anew at what this one has become.
     if (node.claim->desires != desired) look_again(node, true);
@@ -92,7 +95,7 @@ Engine::Outcome Engine::outcome_of(Node& node) {
     case NodeKind::tunnel_source: {
       const EncapRow& row = encap(node.encap);
       Outcome outcome;
-      if (row.known && row.now.terminated) outcome.want.kind = Form::Kind::real;
+      if (row.known && row.now.terminated) outcome.want = {.kind = Form::Kind::real, .generation = row.terms};
       return unless_refused(node, outcome);
     }
     case NodeKind::station:
@@ -121,6 +124,8 @@ Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row) {
   Target* const out = target_of(row.now.rule->port);
   if (node.kind == NodeKind::mark) {
     Outcome outcome;
+    if (!node.told && !std::ranges::all_of(node.target->fixed, [](const auto& one) { return one->covers(); }))
+      return {.reason = "the rules that keep inner frames off the underlay are not in the NIC"};
     if (node.generation == row.now.generation || node.told)
       outcome.want = {.kind = Form::Kind::real, .generation = node.generation};
     return unless_refused(node, outcome);
@@ -213,6 +218,13 @@ bool Engine::holds_back(const Node& node) {
   return found;
 }
 
+// Does one of higher precedence need its place?
+bool Engine::makes_way(const Node& node) {
+  bool found = false;
+  others(node, true, [&](Node& other) { return !(found = !other.doomed && other.claim->no_room); });
+  return found;
+}
+
 bool Engine::may_leave(const Node& node) {
   if (!node.claim || node.doomed || ending_) return true;
   bool free = true;
@@ -260,7 +272,7 @@ void Engine::publish(Node& node) {
     const std::string& reason = slot == Slot::pending ? row.now.reason : node.reason;
     tell(shared.reason, reason);
     if (shared.slot.exchange(slot, std::memory_order_release) != slot && node.kind == NodeKind::mark)
-      for (Node* other : encap(node.encap).nodes) mark_dirty(*other);
+      for (Node* other : encap(node.encap).nodes) mark_dirty(*other, node.settling);
     return;
   }
   Flow* const flow = node.flow;

@@ -117,7 +117,9 @@ class Engine {
   void attach(Node& node, EncapId id);
   void refresh_slot(EncapRow& row, Target* target);
   void refresh_terminations(EncapRow& row);
+  void refresh_stations(EncapId id);
   void refresh_gates(NetworkId id);
+  void place_anew(Flow& flow);
   void add_tunnel_sources(Nodes& nodes, Target& target, NetworkId network, EncapId id,
                           const std::optional<net::Mac>& mac);
   std::vector<uint16_t> udp_ports_of(const NetworkSpec& network) const;
@@ -157,6 +159,7 @@ class Engine {
   void look_again(const Node& node, bool higher);
   const Node* blocker_of(const Node& node);
   bool holds_back(const Node& node);
+  bool makes_way(const Node& node);
   bool may_leave(const Node& node);
   bool find_base(Node& node);
   void publish(Node& node);

@@ -56,6 +56,9 @@ void Engine::explain_slot(const Node& node, std::vector<std::string>& lines) con
 void Engine::explain_refusal(const Node& node, std::vector<std::string>& lines) const {
   lines.push_back("driver: " + node.refusal);
   if (node.entries.empty()) return;
+  if (const auto row = encaps_.find(node.encap);
+      node.has_encap && (row == encaps_.end() || !row->second->now.rule))
+    return;  // there is no header to ask about
   Entry entry = node.entries.front();
   entry.making = {.form = node.refused, .level = 0};
   if (entry.making.form.kind == Form::Kind::none) return;

@@ -83,6 +83,7 @@ struct Claim {
   Order order;
   std::optional<uint32_t> base;  // its place among the driver's priorities, while it has or wants a rule
   bool desires = false;          // wants to be in the NIC, blocked or not
+  bool no_room = false;          // would be in it if those of lower precedence left it a base
 };
 
 enum class NodeKind : uint8_t {
@@ -165,6 +166,7 @@ struct EncapState {
 // flows use it.
 struct EncapRow {
   EncapUpdate now;
+  uint64_t terms = 0;  // the generation since which the outer headers of its packets are what they are
   bool known = false;  // configured; else only flows that came too early, or leave late, use it
   bool removed = false;
   std::unordered_set<Node*> nodes;  // whose rules depend on its header or slot
@@ -234,7 +236,7 @@ struct Target {
   Duration back_off{};
   std::set<std::tuple<uint32_t, Order, Node*>>
       refused;         // waiting for room: least refused, then by precedence
-  size_t room = 0;     // rules that left since the last refusal
+  size_t room = 0;     // rules that left since the last refusal, and that no retry has had
   uint32_t rules = 0;  // in the NIC as far as we know
   uint32_t fixed_rules() const { return static_cast<uint32_t>(fixed.size()); }
 
