@@ -1,4 +1,4 @@
-// Corners of the rules' life that were found by reading.
+// Corners: no priority or no room left, a tunnel with other terms, a number that is used again, what was refused.
 #include "gateway.hpp"
 
 namespace culvert::offload::testing {
@@ -199,36 +199,6 @@ TEST(Networks, AnEncapIsInHardwareWhileARuleHasItsHeader) {
   EXPECT_FALSE(gateway.offload->encap(0).in_hardware);
 }
 
-TEST(Networks, AStationThatOnlySendsIsInUse) {
-  Gateway gateway({.arguments = "profile=mlx5"});
-  gateway.resolve(0, 1);
-  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
-  ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
-  ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
-  gateway.settle();
-  ASSERT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA))), 1u);
-  bool used = false;
-  EXPECT_TRUE(within(2s, [&] {
-    for (const Event& event : gateway.offload->take_events())
-      if (const auto* station = std::get_if<StationUsed>(&event)) used = used || station->mac == kB;
-    return used;
-  }));
-}
-
-TEST(Networks, ANewTunnelTouchesNoRuleOfTheOthers) {
-  Gateway gateway({.arguments = "profile=mlx5"});
-  gateway.resolve(0, 1);
-  gateway.resolve(1, 2);
-  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
-  ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
-  ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
-  gateway.settle();
-  const Operations before = gateway.offload->operations();
-  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0, 1}}});
-  gateway.settle();
-  EXPECT_EQ(gateway.offload->operations().destroyed, before.destroyed);
-}
-
 TEST(PlainNic, NoMarkIsGivenWhileTheRulesThatItNeedsAreNotIn) {
   Gateway gateway({.wires = 1, .arguments = "profile=mlx5,fail=create:every:1"});
   gateway.settle();
@@ -289,47 +259,6 @@ TEST(Reuse, NoPacketOfTheOldTunnelsFlowsGoesIntoTheNewOne) {
       wrong += gateway.way_of(frame) == 9;
     }
     EXPECT_EQ(wrong, 0u) << "of " << sent;
-  }
-}
-
-TEST(Leftovers, NeverStandAboveTheNewestRule) {
-  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
-    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
-    gateway.resolve(0, 1);
-    ASSERT_TRUE(gateway.add("one", 0));
-    gateway.settle();
-    gateway.wires.set_fault("fail", "destroy:every:1");
-    for (uint8_t mac = 2; mac < 12; ++mac) {
-      gateway.resolve(0, mac);
-      gateway.settle();
-      const int way = gateway.way_of(inner_frame(kA, kB));
-      EXPECT_TRUE(way == mac || way == -1) << "leaves with " << way << " instead of " << int{mac};
-    }
-    gateway.wires.set_fault("fail", "");
-  }
-}
-
-TEST(Precedence, HoldsWhileAFlowChanges) {
-  Gateway gateway({.arguments = "profile=mlx5,latency_us=3000"});
-  gateway.resolve(0, 1);
-  gateway.resolve(1, 2);
-  gateway.resolve(2, 3);
-  const auto narrow = [](EncapId id) {
-    return FlowSpec{"narrow", Source::config, Explicit{1, to_net("10.7.0.0/16"), 100, 1, id}};
-  };
-  ASSERT_TRUE(gateway.client->add({"wide", Source::config, Explicit{1, to_net("10.0.0.0/8"), 200, 2, 0}}));
-  ASSERT_TRUE(gateway.client->add(narrow(1)));
-  gateway.settle();
-  for (int i = 0; i < 10; ++i) {
-    ASSERT_TRUE(gateway.client->remove("narrow"));
-    ASSERT_TRUE(gateway.client->add(narrow(i % 2 == 0 ? 2 : 1)));
-    bool settled = false;
-    gateway.offload->barrier([&] { settled = true; });
-    while (!settled) {
-      gateway.offload->run_answers();
-      EXPECT_NE(gateway.way_of(inner_frame(kA, kB)), 1);
-    }
-    EXPECT_EQ(gateway.flow("narrow").state, FlowState::offloaded) << gateway.flow("narrow").reason;
   }
 }
 
