@@ -1,4 +1,4 @@
-// Corners: no priority or no room left, a tunnel with other terms, a number that is used again, what was refused.
+// Corners: no priority or no room left, a tunnel with other terms, a number that is used again, a refusal.
 #include "gateway.hpp"
 
 namespace culvert::offload::testing {
