@@ -71,8 +71,10 @@ void on_signal(control::EventLoop& loop, int fd, control::Control* control) {
       loop.stop();
     } else if (control == nullptr) {
       kLog.warning("SIGHUP: culvert is only starting; send it again when it is ready");
-    } else if (const Status reloaded = control->reload(); !reloaded) {
-      kLog.error("SIGHUP: {}", reloaded.error().message);
+    } else {
+      control->reload([](const Status& reloaded) {
+        if (!reloaded) kLog.error("SIGHUP: {}", reloaded.error().message);
+      });
     }
   }
 }

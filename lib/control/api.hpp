@@ -57,9 +57,10 @@ class Api {
   // NIC has. Error: it could not be looked at.
   virtual void verify(std::function<void(Result<std::vector<std::string>>)> done) = 0;
 
-  // Reads the configuration again and applies what is new in it. Error: where and what is wrong; then
-  // nothing has changed.
-  virtual Status reload() = 0;
+  // Reads the configuration again, on a thread of its own, and applies what is new in it; then calls `done`
+  // once. Error: where and what is wrong; then nothing has changed. What was asked for meanwhile is done
+  // before.
+  virtual void reload(std::function<void(Status)> done) = 0;
 
   // Calls `done` once: when all that the kernel has queued and the shell has said so far is applied (with
   // `tunnel`: and that tunnel is resolved), or with an error at `deadline`. `done` may be called before this

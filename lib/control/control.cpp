@@ -96,6 +96,7 @@ Status Control::sync_with_kernel() {
     event_at_ = Clock::now();
     mirror_->poll(kMirrorBudget, event_at_);
     turn();
+    event_at_ = {};
   });
   const TimePoint deadline = Clock::now() + kFirstSyncLimit;
   while (!mirror_->ready()) {
@@ -222,6 +223,7 @@ void Control::turn() {
     holder_.retry();
   }
   if (std::exchange(terminations_changed_, false)) publish_terminations();
+  finish_reload();
   hardware_->poll();
   dataplane_->poll(now, kDataplaneBudget);
   neighbour_ageing_->poll(now);

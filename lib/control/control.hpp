@@ -3,6 +3,9 @@
 // thread.
 #pragma once
 
+#include <deque>
+#include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -56,7 +59,7 @@ class Control final : public Api, private mirror::Listener {
   void flush_flows() override;
   void explain_flow(const std::string& name, std::function<void(Result<std::string>)> done) override;
   void verify(std::function<void(Result<std::vector<std::string>>)> done) override;
-  Status reload() override;
+  void reload(std::function<void(Status)> done) override;
   void wait(TimePoint deadline, std::optional<std::string> tunnel, std::function<void(Status)> done) override;
   void resync() override;
   void set_forwarding(bool on) override;
@@ -107,6 +110,9 @@ class Control final : public Api, private mirror::Listener {
   void explain_offload(const FlowStore::Row& row, std::function<void(Result<std::string>)> done);
 
   // The steps of reload(), in order; only the last changes what runs.
+  void read_configuration();
+  void finish_reload();
+  Status apply(config::Parsed parsed);
   Status check_reload(const Reload& reload) const;
   Status check_reload_tunnels(const Reload& reload) const;
   Status hold_ports(const Reload& reload);
@@ -148,6 +154,9 @@ class Control final : public Api, private mirror::Listener {
   std::map<std::string, resolver::EncapId> tunnels_;  // every tunnel, of the configuration and of the shell
   std::map<std::string, dataplane::NetworkId> network_ids_;
   FlowStore flows_;
+  std::deque<std::function<void(Status)>> reloads_;  // asked for: the first is under way
+  std::future<config::Parsed> parsed_;               // for the first
+  std::vector<std::function<void()>> after_reloads_;
   bool links_changed_ = false;
   std::set<resolver::EncapId> terminated_;  // whose packets are taken: their local address is the kernel's
   bool terminations_changed_ = false;

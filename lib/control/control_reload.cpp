@@ -12,6 +12,8 @@ namespace culvert::control {
 
 namespace {
 
+using namespace std::chrono_literals;
+
 const Log kLog("control");
 
 Status first_error(const std::vector<config::Diagnostic>& errors) {
@@ -55,8 +57,28 @@ struct Control::Reload {
   }
 };
 
-Status Control::reload() {
-  config::Parsed parsed = config::load(config_file_);
+void Control::reload(std::function<void(Status)> done) {
+  reloads_.push_back(std::move(done));
+  if (reloads_.size() == 1) read_configuration();
+}
+
+// Beside the event loop: 100,000 flows take seconds, and no neighbour may wait for them.
+void Control::read_configuration() {
+  parsed_ = std::async(std::launch::async, [file = config_file_] { return config::load(file); });
+}
+
+void Control::finish_reload() {
+  if (reloads_.empty() || parsed_.wait_for(0s) != std::future_status::ready) return;
+  const Status status = apply(parsed_.get());
+  const auto done = std::move(reloads_.front());
+  reloads_.pop_front();
+  if (!reloads_.empty()) read_configuration();  // as it is since then
+  done(status);
+  if (!reloads_.empty()) return;
+  for (const auto& next : std::exchange(after_reloads_, {})) next();
+}
+
+Status Control::apply(config::Parsed parsed) {
   if (!parsed.errors.empty()) return first_error(parsed.errors);
   const Reload reload(config_, std::move(parsed.config));
   Status status = check_reload(reload);

@@ -84,6 +84,10 @@ const config::Network* Control::network_of(const std::string& tunnel) const {
 }
 
 void Control::wait(TimePoint deadline, std::optional<std::string> tunnel, std::function<void(Status)> done) {
+  if (!reloads_.empty()) {
+    after_reloads_.emplace_back([this, deadline, tunnel, done] { wait(deadline, tunnel, done); });
+    return;
+  }
   if (tunnel && !tunnels_.contains(*tunnel)) {
     done(error("no tunnel '{}'; show tunnels lists them", *tunnel));
     return;

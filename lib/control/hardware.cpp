@@ -2,6 +2,7 @@
 
 #include <sys/eventfd.h>
 
+#include <thread>
 #include <utility>
 
 #include "base/log.hpp"
@@ -11,6 +12,8 @@ namespace culvert::control {
 namespace {
 
 const Log kLog("control");
+
+constexpr Duration kDrainLimit = std::chrono::seconds(1);  // for a worker that does not run
 
 offload::Mode mode_of(config::Offload::Mode mode) {
   switch (mode) {
@@ -77,9 +80,26 @@ Result<std::unique_ptr<Hardware>> Hardware::create(EventLoop& loop, const config
 }
 
 Hardware::~Hardware() {
+  take_marks_back();
   client_.reset();
   offload_.reset();
   if (wake_) loop_.remove_fd(wake_.get());
+}
+
+// Workers write the headers again, and what they marked before has left the NIC.
+void Hardware::take_marks_back() {
+  bool any = false;
+  for (auto& [id, said] : said_) {
+    if (std::exchange(said.mark, 0) == 0) continue;
+    any = true;
+    if (const Status set = dataplane_.set_encap(id, said.tunnel, &*said.rule); !set)
+      kLog.error("{}", set.error().message);
+  }
+  if (!any) return;
+  const dataplane::Fence fence = dataplane_.fence();
+  const TimePoint deadline = Clock::now() + kDrainLimit;
+  while (!dataplane_.passed(fence) && Clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 Status Hardware::set_encap(const resolver::Adjacency& adjacency, dataplane::Unresolved why, TimePoint since) {

@@ -79,6 +79,7 @@ class Hardware {
   };
 
   Hardware(EventLoop& loop, dataplane::Dataplane& dataplane) : loop_(loop), dataplane_(dataplane) {}
+  void take_marks_back();
   std::string name_of(const dataplane::PathEvent& event) const;
   void handle(const offload::MarkReady& ready);
   void handle(const offload::StationUsed& used);

@@ -82,7 +82,9 @@ void Engine::credit(Node& node, const Counts& more) {
   // An encap's packets: its slot's, or, where each flow has the header, theirs.
   // (A plain NIC's were counted by the worker that marked them.)
   const bool by_flow = node.has_encap && node.kind != NodeKind::mark && !node.target->tagged;
-  if (node.kind == NodeKind::slot || by_flow) add(encap_states_[node.encap]);
+  // One that was deleted counts no more: its number may be another's.
+  const bool known = !node.has_encap || encap(node.encap).known;
+  if (known && ((node.kind == NodeKind::slot && !node.doomed) || by_flow)) add(encap_states_[node.encap]);
   if (node.flow == nullptr) return;
   add(*node.flow);
   if (node.mac) leave(StationUsed{node.network, *node.mac});

@@ -48,8 +48,9 @@ void Engine::decide(Node& node) {
   if (node.claim) {
     node.claim->desires = outcome.desires;
     if (!node.doomed && !ending_ && outcome.want.kind == Form::Kind::none && !node.hold_refused &&
-        holds_back(overlaps))
+        !makes_way(overlaps) && holds_back(overlaps))
       outcome.want.kind = Form::Kind::hold;
+    node.claim->no_room = false;
     if (outcome.want.kind == Form::Kind::none) {
       if (!node.has_rules()) node.claim->base.reset();
     } else if (find_base(node, overlaps)) {
@@ -58,6 +59,8 @@ void Engine::decide(Node& node) {
       outcome.want = {};
       outcome.state = FlowState::software;
       outcome.reason = "the driver's priorities leave no room between the flows that it overlaps with";
+      node.claim->no_room = true;
+      look_again(node, overlaps.lower);  // they leave, and come back behind it
     }
     // Others look anew at what this one has become.
     if (node.claim->desires != desired) look_again(node, overlaps.higher);
@@ -94,7 +97,7 @@ Engine::Outcome Engine::outcome_of(Node& node, const Overlaps& overlaps) {
     case NodeKind::tunnel_source: {
       const EncapRow& row = encap(node.encap);
       Outcome outcome;
-      if (row.known && row.now.terminated) outcome.want.kind = Form::Kind::real;
+      if (row.known && row.now.terminated) outcome.want = {.kind = Form::Kind::real, .generation = row.terms};
       return unless_refused(node, outcome);
     }
     case NodeKind::station:
@@ -123,6 +126,8 @@ Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row, const Overlaps
   Target* const out = target_of(row.now.rule->port);
   if (node.kind == NodeKind::mark) {
     Outcome outcome;
+    if (!node.told && !std::ranges::all_of(node.target->fixed, [](const auto& one) { return one->covers(); }))
+      return {.reason = "the rules that keep inner frames off the underlay are not in the NIC"};
     if (node.generation == row.now.generation || node.told)
       outcome.want = {.kind = Form::Kind::real, .generation = node.generation};
     return unless_refused(node, outcome);
@@ -213,6 +218,12 @@ bool Engine::holds_back(const Overlaps& overlaps) {
   return std::ranges::any_of(overlaps.lower, [](const Node* other) { return other->claim->desires; });
 }
 
+// Does one of higher precedence need its place?
+bool Engine::makes_way(const Overlaps& overlaps) {
+  return std::ranges::any_of(overlaps.higher,
+                             [](const Node* other) { return !other->doomed && other->claim->no_room; });
+}
+
 bool Engine::may_leave(const Node& node) const {
   if (!node.claim || node.doomed || ending_) return true;
   return std::ranges::none_of(overlaps_of(node).lower, &Node::has_rules);
@@ -256,7 +267,7 @@ void Engine::publish(Node& node) {
     const std::string& reason = slot == Slot::pending ? row.now.reason : node.reason;
     tell(shared.reason, reason);
     if (shared.slot.exchange(slot, std::memory_order_release) != slot && node.kind == NodeKind::mark)
-      for (Node* other : encap(node.encap).nodes) mark_dirty(*other);
+      for (Node* other : encap(node.encap).nodes) mark_dirty(*other, node.settling);
     return;
   }
   Flow* const flow = node.flow;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <tuple>
 
 #include "base/log.hpp"
 
@@ -19,6 +20,11 @@ const Log kLog("offload");
 constexpr size_t kDecideBudget = 1024;  // nodes a turn
 constexpr size_t kReclaimBudget = 256;
 constexpr Duration kShutdownLimit = 5s;
+
+// What a terminated tunnel's packets are known by.
+auto underlay_of(const tunnel::Tunnel& tunnel) {
+  return std::tie(tunnel.remote, tunnel.local, tunnel.dst_port, tunnel.vni);
+}
 
 tunnel::MaskedKey source_key(const std::optional<net::Mac>& mac) {
   tunnel::Match match;
@@ -50,7 +56,7 @@ Engine::~Engine() = default;
 
 void Engine::turn(std::chrono::microseconds limit) {
   const bool busy = !dirty_.empty() || std::ranges::any_of(targets_, [](const auto& target) {
-    return target->queue && target->queue->in_flight() != 0;
+    return std::ranges::any_of(target->queues(), [](const auto* queue) { return queue->in_flight() != 0; });
   });
   std::vector<Request> requests = mailbox_.take(busy ? 0us : limit);
   for (Request& request : requests) std::visit([this](auto& one) { apply(one); }, request);
@@ -65,9 +71,8 @@ void Engine::turn(std::chrono::microseconds limit) {
   dirty_.insert(dirty_.begin(), dirty.begin() + static_cast<std::ptrdiff_t>(done), dirty.end());
 
   for (const auto& target : targets_) {
-    if (!target->queue) continue;
     completions_.clear();
-    target->queue->pull(completions_);
+    for (RuleQueue* const queue : target->queues()) queue->pull(completions_);
     for (const Completion& completion : completions_) complete(*target, completion);
   }
   const TimePoint now = Clock::now();
@@ -306,16 +311,23 @@ void Engine::apply(const SetEncap& request) {
   const Target* const before = was_valid ? target_of(row.now.rule->port) : nullptr;
   const bool same_header = was_valid && update.rule && *row.now.rule == *update.rule;
   const bool same_terms = row.known && row.now.tunnel == update.tunnel;
+  const bool same_underlay = row.known && underlay_of(row.now.tunnel) == underlay_of(update.tunnel);
+  const bool same_end = row.now.terminated == update.terminated;
   row.now = update;
+  if (!same_underlay) row.terms = update.generation;
   row.known = true;
   row.removed = false;
   row.timed = update.since != TimePoint{};
   Target* const target = update.rule ? target_of(update.rule->port) : nullptr;
   refresh_slot(row, target);
-  if (!same_terms) refresh_terminations(row);
+  if (!same_underlay) {
+    refresh_terminations(row);
+    refresh_stations(update.id);
+  }
   for (const auto& node : row.terminations) mark_dirty(*node);
   // In the tagged layout a new header is the slot's business alone, and so is a next hop that went.
-  const bool slot_only = same_terms && was_valid && row.slot && (target == before || target == nullptr);
+  const bool slot_only =
+      same_terms && same_end && was_valid && row.slot && (target == before || target == nullptr);
   if (!slot_only || !same_header) trace_neigh_update(row.now);
   if (slot_only) return;
   for (Node* node : row.nodes) mark_dirty(*node);
@@ -374,6 +386,11 @@ void Engine::apply(const RemoveEncap& request) {
   for (auto& node : row.terminations) retire_node(std::move(node));
   row.terminations.clear();
   for (Node* node : row.nodes) mark_dirty(*node);
+  EncapState& shared = encap_states_[request.id];
+  shared.slot.store(EncapState::Slot::none, std::memory_order_release);
+  shared.packets.store(0, std::memory_order_relaxed);
+  shared.bytes.store(0, std::memory_order_relaxed);
+  tell(shared.reason, {});
 }
 
 void Engine::apply(const Drained& request) {
@@ -401,9 +418,27 @@ void Engine::apply(const SetNetworks& request) {
     if (path == nullptr && station == nullptr) continue;
     const NetworkId id = path != nullptr ? path->network : station->network;
     if (std::ranges::find(changed, id) == changed.end()) continue;
-    for (auto& node : flow->nodes) retire_node(std::move(node));
-    flow->nodes.clear();
-    join(*flow);
+    place_anew(*flow);
+  }
+}
+
+void Engine::place_anew(Flow& flow) {
+  for (auto& node : flow.nodes) retire_node(std::move(node));
+  flow.nodes.clear();
+  join(flow);
+}
+
+// The tunnel's UDP port may be new to its networks: their stations have a rule for each.
+void Engine::refresh_stations(EncapId id) {
+  for (const auto& [network, spec] : networks_) {
+    if (std::ranges::find(spec.encaps, id) == spec.encaps.end()) continue;
+    const std::vector<uint16_t> ports = udp_ports_of(spec);
+    for (const auto& [flow, owned] : flows_) {
+      const auto* const station = std::get_if<StationAt>(&flow->spec.what);
+      if (station == nullptr || station->network != network || flow->nodes.empty()) continue;
+      const Node& node = *flow->nodes.front();
+      if (node.target != nullptr && node.udp_ports != ports) place_anew(*flow);
+    }
   }
 }
 
@@ -467,8 +502,10 @@ bool Engine::release(Node& node) {
   node.claim.reset();
   stop_counting(node);
   no_room_wanted(node);
-  if (const auto row = encaps_.find(node.encap); node.has_encap && row != encaps_.end())
+  if (const auto row = encaps_.find(node.encap); node.has_encap && row != encaps_.end()) {
     row->second->nodes.erase(&node);
+    encaps_leaving_ = encaps_leaving_ || row->second->removed;
+  }
   return true;
 }
 

@@ -123,7 +123,9 @@ class Engine {
   void attach(Node& node, EncapId id);
   void refresh_slot(EncapRow& row, Target* target);
   void refresh_terminations(EncapRow& row);
+  void refresh_stations(EncapId id);
   void refresh_gates(NetworkId id);
+  void place_anew(Flow& flow);
   void add_tunnel_sources(Nodes& nodes, Target& target, NetworkId network, EncapId id,
                           const std::optional<net::Mac>& mac);
   std::vector<uint16_t> udp_ports_of(const NetworkSpec& network) const;
@@ -163,6 +165,7 @@ class Engine {
   void look_again(const Node& node, const std::vector<Node*>& others);
   static const Node* blocker_of(const Overlaps& overlaps);
   static bool holds_back(const Overlaps& overlaps);
+  static bool makes_way(const Overlaps& overlaps);
   bool may_leave(const Node& node) const;
   bool find_base(Node& node, const Overlaps& overlaps);
   void publish(Node& node);

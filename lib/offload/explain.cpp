@@ -56,13 +56,16 @@ void Engine::explain_slot(const Node& node, std::vector<std::string>& lines) con
 void Engine::explain_refusal(const Node& node, std::vector<std::string>& lines) const {
   lines.push_back("driver: " + node.refusal);
   if (node.entries.empty()) return;
+  if (const auto row = encaps_.find(node.encap);
+      node.has_encap && (row == encaps_.end() || !row->second->now.rule))
+    return;  // there is no header to ask about
   Entry entry = node.entries.front();
   entry.making = {.form = node.refused, .level = 0};
   if (entry.making.form.kind == Form::Kind::none) return;
   Rule rule;
   build(rule, entry);
   for (const std::string& line : rule.to_testpmd()) lines.push_back("rule: " + line);
-  const Asking how = node.target->queue->is_async() ? Asking::templates : Asking::validate;
+  const Asking how = node.target->queue_of(node).is_async() ? Asking::templates : Asking::validate;
   lines.push_back("not wanted: " + find_culprit(rule, how).to_string());
 }
 

@@ -76,7 +76,10 @@ Flow* FlowTable::remove(std::string_view name) {
 
 Flow* FlowTable::find(std::string_view name) const {
   const auto id = names_.load()->find(key_of(name));
-  return id ? rows_[*id].load(std::memory_order_acquire) : nullptr;
+  if (!id) return nullptr;
+  // The id may have become another flow's meanwhile.
+  Flow* const flow = rows_[*id].load(std::memory_order_acquire);
+  return flow != nullptr && flow->spec.name == name ? flow : nullptr;
 }
 
 void FlowTable::release(uint32_t id) {

@@ -83,6 +83,7 @@ struct Claim {
   Order order;
   std::optional<uint32_t> base;  // its place among the driver's priorities, while it has or wants a rule
   bool desires = false;          // wants to be in the NIC, blocked or not
+  bool no_room = false;          // would be in it if those of lower precedence left it a base
 };
 
 enum class NodeKind : uint8_t {
@@ -165,6 +166,7 @@ struct EncapState {
 // flows use it.
 struct EncapRow {
   EncapUpdate now;
+  uint64_t terms = 0;  // the generation since which the outer headers of its packets are what they are
   bool known = false;  // configured; else only flows that came too early, or leave late, use it
   bool removed = false;
   std::unordered_set<Node*> nodes;  // whose rules depend on its header or slot
@@ -213,15 +215,19 @@ struct Target {
   std::vector<PortIndex> wires;  // those with a kernel link: tunnels come in and go out here
   Capabilities able;
   bool tagged = false;
-  std::string unable;  // why it takes no rules; empty: it does
-  std::unique_ptr<RuleQueue> queue;
+  std::string unable;                // why it takes no rules; empty: it does
+  std::unique_ptr<RuleQueue> queue;  // of port_id
+  // Of its other wires, where their steering is made: an ingress rule belongs to its own port.
+  std::map<PortIndex, std::unique_ptr<RuleQueue>> wire_queues;
   std::map<PortIndex, OverlapIndex<Claim>> claims;
   std::vector<std::unique_ptr<Node>> fixed;  // the no-leak rule and the like
   size_t tunnel_sources = 0;                 // nodes that let tunnel packets go on in the NIC
 
   // Rules that a failing driver did not let go.
   struct Leftover : Cookie {
-    Leftover(rte_flow* rule, std::string text) : Cookie{true}, handle(rule), what(std::move(text)) {}
+    Leftover(RuleQueue& of, rte_flow* rule, std::string text)
+        : Cookie{true}, queue(of), handle(rule), what(std::move(text)) {}
+    RuleQueue& queue;
     rte_flow* handle = nullptr;
     std::string what;
     bool posted = false;
@@ -231,9 +237,20 @@ struct Target {
   Duration back_off{};
   std::set<std::tuple<uint32_t, Order, Node*>>
       refused;         // waiting for room: least refused, then by precedence
-  size_t room = 0;     // rules that left since the last refusal
+  size_t room = 0;     // rules that left since the last refusal, and that no retry has had
   uint32_t rules = 0;  // in the NIC as far as we know
   uint32_t fixed_rules() const { return static_cast<uint32_t>(fixed.size()); }
+
+  RuleQueue& queue_of(const Node& node) const {
+    const auto own = wire_queues.find(node.port);
+    return node.kind == NodeKind::steering && own != wire_queues.end() ? *own->second : *queue;
+  }
+  std::vector<RuleQueue*> queues() const {
+    std::vector<RuleQueue*> all;
+    if (queue) all.push_back(queue.get());
+    for (const auto& [wire, one] : wire_queues) all.push_back(one.get());
+    return all;
+  }
 };
 
 }  // namespace culvert::offload

@@ -103,6 +103,11 @@ void choose_layout(Target& target, LayoutWish wish) {
     }
 }
 
+std::unique_ptr<RuleQueue> make_queue(const PortSetup& port) {
+  const uint32_t operations = port.prepared.operations;
+  return operations != 0 ? make_template_queue(port.port_id, operations) : make_classic_queue(port.port_id);
+}
+
 void probe_target(Target& target, const Setup& setup) {
   const auto other = std::ranges::find_if(
       target.ports, [&](PortIndex port) { return setup.ports[port].port_id != target.port_id; });
@@ -120,8 +125,9 @@ void probe_target(Target& target, const Setup& setup) {
   target.able = probe(probed);
   choose_layout(target, setup.layout);
   if (!target.unable.empty()) return;
-  target.queue = probed.async ? make_template_queue(target.port_id, setup_of.prepared.operations)
-                              : make_classic_queue(target.port_id);
+  target.queue = make_queue(setup_of);
+  for (const PortIndex wire : target.wires)
+    if (setup.ports[wire].port_id != target.port_id) target.wire_queues[wire] = make_queue(setup.ports[wire]);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ const Log kLog("offload");
 
 constexpr Duration kFirstBackOff = 1s;
 constexpr Duration kLongestBackOff = 30s;
+constexpr size_t kRetryBudget = 64;  // refused nodes looked at a turn
 
 }  // namespace
 
@@ -24,9 +25,11 @@ void Engine::step(Node& node) {
 void Engine::step(Entry& entry) {
   Node& node = *entry.node;
   if (entry.busy != Entry::Busy::no || entry.in.form == node.want) return;
-  if (node.target->queue->room() == 0) return mark_dirty(node);
+  if (node.target->queue_of(node).room() == 0) return mark_dirty(node);
   if (node.want.kind != Form::Kind::none) return create(entry);
-  if (may_leave(node)) destroy(entry, std::exchange(entry.in, {}));
+  if (!may_leave(node)) return;
+  if (node.doomed && node.counting != 0) read_counter(node);
+  destroy(entry, std::exchange(entry.in, {}));
 }
 
 void Engine::create(Entry& entry) {
@@ -40,14 +43,14 @@ void Engine::create(Entry& entry) {
   Rule rule;
   build(rule, entry);
   kLog.debug("{}: {}", describe(node), rule);
-  node.target->queue->create(rule, static_cast<Cookie*>(&entry));
+  node.target->queue_of(node).create(rule, static_cast<Cookie*>(&entry));
 }
 
 void Engine::destroy(Entry& entry, const Installed& rule) {
   keep_count(*entry.node, rule);
   entry.busy = Entry::Busy::destroying;
   entry.leaving = rule;
-  entry.node->target->queue->destroy(rule.handle, static_cast<Cookie*>(&entry));
+  entry.node->target->queue_of(*entry.node).destroy(rule.handle, static_cast<Cookie*>(&entry));
 }
 
 void Engine::complete(Target& target, const Completion& completion) {
@@ -61,11 +64,15 @@ void Engine::complete(Target& target, const Completion& completion) {
   else
     destroyed(entry, completion);
   if (node.claim && (node.covers() != covered || !node.has_rules())) {
+    if (!node.has_rules() && node.want.kind == Form::Kind::none) node.claim->base.reset();
     const Overlaps overlaps = overlaps_of(node);
     look_again(node, overlaps.higher);
     look_again(node, overlaps.lower);
   }
-  step(entry);
+  if (node.kind == NodeKind::fixed && node.covers() != covered)
+    for (const auto& [id, row] : encaps_)  // marks wait for it
+      for (const auto& mark : row->marks) mark_dirty(*mark, node.settling);
+  if (!node.dirty) step(entry);  // else decide() does, when it knows of what was refused
   publish(node);
   settle(node);
 }
@@ -89,14 +96,20 @@ void Engine::created(Entry& entry, const Completion& completion) {
   created_.fetch_add(1, std::memory_order_relaxed);
   made.handle = completion.handle;
   count_rule(node, made, 1);
-  if (node.waits_for_room) ++target.room;  // where one fits another may
-  no_room_wanted(node);
   const Installed old = std::exchange(entry.in, made);
+  // A hold, and a rule beside one that was refused, are not what it waits for.
+  const bool beside_refused = !node.refusal.empty() && made.form.kind == node.refused.kind &&
+                              made.form.generation == node.refused.generation;
+  if (made.form.kind == Form::Kind::real && !beside_refused && node.covers()) {
+    if (node.waits_for_room) target.room += node.entries.size();  // where one fits another may
+    no_room_wanted(node);
+    node.refusal.clear();
+  }
   if (made.form.kind == Form::Kind::real) start_counting(node);
   if (node.kind == NodeKind::mark && !node.told && node.want == made.form) {
     node.told = true;
     leave(MarkReady{node.encap, node.generation, node.mark});
-    for (Node* other : encap(node.encap).nodes) mark_dirty(*other);
+    for (Node* other : encap(node.encap).nodes) mark_dirty(*other, node.settling);
   }
   if (old.handle != nullptr) destroy(entry, old);
 }
@@ -112,14 +125,16 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
     kLog.warning("{}: a rule of {} stays in the NIC: {}", target.name, describe(node),
                  completion.refusal->to_string());
     if (completion.handle != nullptr) {
-      target.leftovers.emplace_back(gone.handle,
+      target.leftovers.emplace_back(target.queue_of(node), gone.handle,
                                     fmt::format("{}: {}", describe(node), completion.refusal->to_string()));
       return;
     }
   }
+  kLog.debug("{}: a rule of it has left the NIC", describe(node));
   --target.rules;
   destroyed_.fetch_add(1, std::memory_order_relaxed);
-  ++target.room;
+  // What goes because the rest of its node does not fit was room before.
+  if (!node.waits_for_room) ++target.room;
 }
 
 // Another try to destroy what a failing driver did not let go.
@@ -137,7 +152,8 @@ void Engine::leftover_gone(Target& target, Target::Leftover& rule, const Complet
 
 // Rules of flows that carry an encap's header, for show encaps.
 void Engine::count_rule(const Node& node, const Installed& rule, int change) {
-  if (!node.has_encap || node.flow == nullptr || rule.form.generation == 0) return;
+  if (node.kind != NodeKind::explicit_flow && node.kind != NodeKind::path) return;
+  if (rule.form.generation == 0) return;
   encap_states_[node.encap].flow_rules.fetch_add(static_cast<uint32_t>(change), std::memory_order_relaxed);
 }
 
@@ -269,24 +285,30 @@ void Engine::no_room_wanted(Node& node) {
 
 void Engine::retry(TimePoint now) {
   for (const auto& target : targets_) {
+    bool timed = false;
     if (!target->leftovers.empty() || !target->refused.empty()) {
       if (now >= target->retry_at) {
         target->back_off = std::clamp(target->back_off * 2, kFirstBackOff, kLongestBackOff);
         target->retry_at = now + target->back_off;
         target->room = std::max<size_t>(target->room, 1);
+        timed = true;
         for (Target::Leftover& rule : target->leftovers) {
-          if (target->queue->room() == 0 || std::exchange(rule.posted, true)) continue;
-          target->queue->destroy(rule.handle, static_cast<Cookie*>(&rule));
+          if (rule.queue.room() == 0 || std::exchange(rule.posted, true)) continue;
+          rule.queue.destroy(rule.handle, static_cast<Cookie*>(&rule));
         }
       }
     } else {
       target->retry_at = {};
     }
-    size_t tries = std::exchange(target->room, 0);
+    size_t looks = kRetryBudget;
     std::vector<Node*> again;
     for (const auto& waiting : target->refused) {
-      if (tries-- == 0) break;
-      again.push_back(std::get<Node*>(waiting));
+      if (target->room == 0 || looks-- == 0) break;
+      Node* const node = std::get<Node*>(waiting);
+      // Less than it needs may be what it has just left itself.
+      if (node->entries.size() > target->room && !std::exchange(timed, false)) continue;
+      target->room -= std::min(target->room, node->entries.size());
+      again.push_back(node);
     }
     for (Node* node : again) {
       node->refusal.clear();

@@ -56,6 +56,9 @@ std::vector<std::string> Engine::audit() const {
       found.push_back(
           fmt::format("{}: a rule that should be gone is in the NIC: {}", target->name, rule.what));
   }
+  if (!settling_.empty())
+    found.push_back(
+        fmt::format("{} changes are under way; `wait` returns when they are done", settling_.size()));
   if (held != known)
     found.push_back(fmt::format("{} rules were made and not destroyed, {} are known", held, known));
   std::ranges::sort(found);

@@ -116,6 +116,7 @@ eswitch_over() {
   local plugin
   plugin=$(ls "$BUILD"/drivers/net/eswitch/librte_net_eswitch.so.*.* 2>/dev/null | head -n 1)
   [ -n "$plugin" ] || return 1
+  rm -rf ${PLUGINS:+"$PLUGINS"}  # of an earlier call
   PLUGINS=$("$(dirname "${BASH_SOURCE[0]}")/../private_plugins.sh" "$plugin")
   UPLINK=net_eswitch0
   ESWITCH=(-d "$PLUGINS/${plugin##*/}" --vdev net_af_packet0,iface=uplink0 --vdev net_af_packet1,iface=tenant0

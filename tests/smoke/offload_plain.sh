@@ -39,5 +39,18 @@ wait "$PING" || true
 ping_all "$ta" 10.7.0.2
 [ ! -s "$RUN/leaks" ] || { cat "$RUN/leaks"; fail "inner frames on the underlay"; }
 ctl verify >/dev/null || { ctl verify; fail "verify finds something after the changes"; }
+
+# The rules leave while workers still mark frames: for another offload.mode, and at the end.
+background "$ta" ping -q -i 0.001 10.7.0.2 > /dev/null
+for mode in "off" auto "off" auto; do
+  sleep 0.3
+  grep -v '^offload:' "$RUN/culvert.yaml" > "$RUN/new.yaml" && echo "offload: {mode: $mode}" >> "$RUN/new.yaml"
+  mv "$RUN/new.yaml" "$RUN/culvert.yaml"
+  ctl reload
+done
+ctl wait 10
+sleep 0.3
 stop_culvert TERM || fail "culvert did not stop cleanly"
+sleep 0.2
+[ ! -s "$RUN/leaks" ] || { head -n 5 "$RUN/leaks"; fail "$(wc -l < "$RUN/leaks") inner frames on the underlay while the rules left"; }
 say "offload on a plain NIC: ok"

@@ -109,10 +109,15 @@ class ControlFlows : public ::testing::Test {
     control_ = *std::move(control);
     settle();
   }
+  std::string reload() {
+    std::optional<Status> status;
+    control_->reload([&](const Status& outcome) { status = outcome; });
+    turn_until([&] { return status.has_value(); });
+    return *status ? "" : status->error().message;
+  }
   std::string reload(const std::string& text) {
     write(text);
-    const Status status = control_->reload();
-    return status ? "" : status.error().message;
+    return reload();
   }
   // Until all that was said is where it belongs.
   void settle() {
@@ -343,7 +348,7 @@ TEST_F(ControlFlows, AFailedReloadChangesNothing) {
             "  - {name: vx400, type: vxlan, vni: 1, local: 192.0.2.1, remote: 192.0.2.2, dst_port: 5000}\n",
         "tunnel vx400: ");
   std::filesystem::remove(file_);
-  EXPECT_NE(message(control_->reload()).find("No such file"), std::string::npos);
+  EXPECT_NE(reload().find("No such file"), std::string::npos);
   EXPECT_EQ(everything(), before);
 }
 

@@ -125,10 +125,10 @@ class FakeApi : public Api {
   void verify(std::function<void(Result<std::vector<std::string>>)> done) override {
     verify_done = std::move(done);
   }
-  Status reload() override {
-    if (!reload_error.empty()) return error("{}", reload_error);
+  void reload(std::function<void(Status)> done) override {
+    if (!reload_error.empty()) return done(error("{}", reload_error));
     changes.emplace_back("reload");
-    return {};
+    done({});
   }
   void wait(TimePoint deadline, std::optional<std::string> tunnel,
             std::function<void(Status)> done) override {

@@ -34,7 +34,9 @@ void wait(control::Api& api, const Args& args, const Reply& reply) {
   api.wait(Clock::now() + time, tunnel, [reply](Status status) { reply(answer(status)); });
 }
 
-Answer reload(control::Api& api, const Args&) { return answer(api.reload()); }
+void reload(control::Api& api, const Args&, const Reply& reply) {
+  api.reload([reply](const Status& status) { reply(answer(status)); });
+}
 
 std::string help_of_all() {
   size_t width = 0;
@@ -88,7 +90,7 @@ constexpr Command kCommands[] = {
      "What stays the same is not touched, and what the shell has made stays. With an error everything stays. "
      "Other "
      "ports, or another kernel, need a restart. SIGHUP does the same.",
-     at_once<reload>},
+     reload},
     {"help [COMMAND ...]", "this list, or a command's syntax and explanation",
      "COMMAND may be the first words only: `help show`.", at_once<help>},
     {"quit", "leave this session",

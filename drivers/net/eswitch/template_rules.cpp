@@ -39,8 +39,17 @@ size_t plain_size(rte_flow_action_type type) {
   }
 }
 
-bool is_fixed(const rte_flow_action& mask) {
+/// net_mlx5's flow_hw_action_modify_field_is_shared(): whose value is not masked takes it from each rule.
+bool is_fixed_field(const rte_flow_action_modify_field& field, const rte_flow_action_modify_field& mask) {
+  if (field.src.field != RTE_FLOW_FIELD_VALUE) return true;
+  return std::ranges::any_of(mask.src.value, [](uint8_t byte) { return byte != 0; });
+}
+
+bool is_fixed(const rte_flow_action& action, const rte_flow_action& mask) {
   if (mask.conf == nullptr) return false;
+  if (mask.type == RTE_FLOW_ACTION_TYPE_MODIFY_FIELD && action.conf != nullptr)
+    return is_fixed_field(*static_cast<const rte_flow_action_modify_field*>(action.conf),
+                          *static_cast<const rte_flow_action_modify_field*>(mask.conf));
   if (mask.type == RTE_FLOW_ACTION_TYPE_RAW_ENCAP)
     return static_cast<const rte_flow_action_raw_encap*>(mask.conf)->data != nullptr;
   const auto* bytes = static_cast<const uint8_t*>(mask.conf);
@@ -79,7 +88,8 @@ bool merge_actions(const rte_flow_actions_template& tmpl, const rte_flow_action 
         values->type == RTE_FLOW_ACTION_TYPE_INDIRECT || action->type == RTE_FLOW_ACTION_TYPE_INDIRECT;
     if (values->type != action->type && !indirect)
       return refuse_action(error, EINVAL, values, "the action is not the template's");
-    merged.actions.push_back(is_fixed(*mask) || (values->conf == nullptr && !indirect) ? *action : *values);
+    merged.actions.push_back(is_fixed(*action, *mask) || (values->conf == nullptr && !indirect) ? *action
+                                                                                                : *values);
   }
   if (values->type != RTE_FLOW_ACTION_TYPE_END)
     return refuse_action(error, EINVAL, values, "more actions than the template has");

@@ -22,9 +22,13 @@ Gateway::Gateway(const Options& options) : wires(with_eal(options.wires), option
     PortSetup& port = setup.ports.emplace_back();
     port.name = i == 0 ? "uplink" : "tenant" + std::to_string(i);
     port.port_id = wires.port(i);
-    port.wire = i == 0;
+    port.wire = i < options.uplinks;
+    if (!port.wire || options.uplinks == 1) continue;
+    rte_eth_dev_stop(port.port_id);
+    port.prepared = prepare(port.port_id, true, options.async);
+    rte_eth_dev_start(port.port_id);
   }
-  if (options.async) {
+  if (options.async && options.uplinks == 1) {
     rte_eth_dev_stop(wires.port(0));
     setup.ports[0].prepared = prepare(wires.port(0), false, true);
     EXPECT_NE(setup.ports[0].prepared.operations, 0u);

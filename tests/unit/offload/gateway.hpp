@@ -17,7 +17,8 @@ namespace culvert::offload::testing {
 class Gateway {
  public:
   struct Options {
-    unsigned wires = 3;     // 1: a plain NIC; else the uplink, then tenants
+    unsigned wires = 3;     // 1: a plain NIC; else the uplinks, then tenants
+    unsigned uplinks = 1;   // where tunnels come in; more than one: isolated
     std::string arguments;  // of the device
     LayoutWish layout = LayoutWish::automatic;
     Mode mode = Mode::automatic;
@@ -39,7 +40,6 @@ class Gateway {
   void settle();
   std::vector<std::string> verify();
   std::vector<std::string> explain(const std::string& name);
-  void set_fault(const std::string& key_value);
 
   // What a frame arriving at tenant `port` leaves as on the uplink's wire: the MAC's last byte, or -1 when it
   // came to the application, -2 when it did neither.

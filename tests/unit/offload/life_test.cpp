@@ -130,6 +130,21 @@ TEST_P(Life, FullNicCarriesTheRestInSoftwareAndTakesItWhenRoomAppears) {
   EXPECT_EQ(offloaded(), std::min(fit, 1 + static_cast<long>(flows) - fit));
 }
 
+// The rule that fits goes again with the one that does not: that is no room worth another try of its own
+// flow, which would never end.
+TEST_P(Life, FlowsOfTwoRulesThatHaveRoomForOneStayInSoftware) {
+  Gateway gateway(options(tagged() ? "profile=mlx5,rules=2" : "profile=mlx5,rules=1"));
+  gateway.resolve(0, 1);
+  for (const std::string net : {"10.1.0.0/16", "10.2.0.0/16"}) {
+    tunnel::Match either = to_net(net);
+    either.l4_dst = 53;  // of TCP or of UDP
+    ASSERT_TRUE(gateway.add(net, 0, either));
+  }
+  gateway.settle();
+  for (const FlowView& flow : gateway.client->flows()) EXPECT_EQ(flow.state, FlowState::software);
+  EXPECT_EQ(gateway.offload->operations().rules, tagged() ? 1u : 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Ways, Life,
                          ::testing::Values(Way{LayoutWish::tagged, false}, Way{LayoutWish::flat, false},
                                            Way{LayoutWish::tagged, true}, Way{LayoutWish::flat, true}),

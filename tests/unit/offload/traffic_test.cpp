@@ -1,8 +1,5 @@
 // Nothing is lost, nothing is stale, nothing leaks while rules change: numbered frames through a switch and a
 // plain NIC.
-#include <atomic>
-#include <thread>
-
 #include "gateway.hpp"
 
 namespace culvert::offload::testing {
@@ -112,6 +109,25 @@ TEST(PlainNic, AMarkWorksUntilItIsDrainedAndNeverLeaks) {
   EXPECT_TRUE(gateway.verify().empty());
 }
 
+// What misses on an isolated wire is the kernel's, but for the tunnels that end here.
+TEST(Switch, EachOfTwoIsolatedUplinksBringsItsTunnelsUp) {
+  for (const bool async : {false, true}) {
+    Gateway gateway({.uplinks = 2, .arguments = "profile=mlx5", .async = async});
+    gateway.resolve(0, 1);
+    gateway.settle();
+    EXPECT_TRUE(gateway.verify().empty());
+    for (const unsigned uplink : {0u, 1u}) {
+      gateway.wires.arrive(uplink, from_peer(inner_frame(kB, kA)));
+      gateway.wires.arrive(uplink, inner_frame(kB, kA));
+      gateway.wires.settle();
+      EXPECT_EQ(gateway.wires.received(uplink).size(), 1u) << uplink;
+    }
+    gateway.offload->remove_encap(0);
+    gateway.settle();
+    EXPECT_EQ(gateway.offload->operations().rules, 0u);
+  }
+}
+
 TEST(Networks, KnownStationsStayInTheNicUnknownOnesComeUpToBeLearned) {
   Gateway gateway({.arguments = "profile=mlx5"});
   gateway.resolve(0, 1);
@@ -131,6 +147,13 @@ TEST(Networks, KnownStationsStayInTheNicUnknownOnesComeUpToBeLearned) {
   const auto inside = gateway.wires.left(1);
   ASSERT_EQ(inside.size(), 1u);
   EXPECT_EQ(inside[0], inner_frame(kB, kA));
+  // What met congestion comes up (RFC 6040).
+  Bytes congested = to_tenant;
+  congested[15] |= 3;
+  gateway.wires.arrive(0, congested);
+  gateway.wires.settle();
+  EXPECT_TRUE(gateway.wires.left(1).empty());
+  EXPECT_EQ(gateway.wires.received(0), std::vector<Bytes>{congested});
   // Another station behind the tunnel comes up.
   gateway.wires.arrive(0, from_peer(inner_frame(*net::Mac::parse("02:00:00:00:07:09"), kA)));
   gateway.wires.settle();
@@ -146,70 +169,6 @@ TEST(Networks, KnownStationsStayInTheNicUnknownOnesComeUpToBeLearned) {
   gateway.offload->remove_encap(0);
   gateway.settle();
   EXPECT_EQ(gateway.offload->operations().rules, 0u);
-}
-
-// Origin 002: everything at once.
-TEST(Stress, FlowsComeAndGoWhileNeighboursFlap) {
-  const auto time = std::getenv("CULVERT_STRESS_SECONDS") != nullptr
-                        ? std::chrono::seconds(std::atoi(std::getenv("CULVERT_STRESS_SECONDS")))
-                        : std::chrono::seconds(5);
-  constexpr EncapId kEncaps = 8;
-  Gateway gateway({.arguments = "profile=mlx5,rules=300"});
-  for (EncapId id = 0; id < kEncaps; ++id) gateway.resolve(id, 1);
-  std::atomic<bool> running{true};
-  std::atomic<uint64_t> done{0};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i)
-    threads.emplace_back([&, i] {
-      const auto client = std::move(*gateway.offload->client());
-      uint32_t seed = static_cast<uint32_t>(i) + 1;
-      while (running) {
-        seed = seed * 1664525 + 1013904223;
-        const uint32_t pick = seed >> 16;
-        const std::string name = fmt::format("flow{}", pick % 400);
-        const auto what =
-            Explicit{static_cast<PortIndex>(1 + pick % 2), to_net(fmt::format("10.{}.0.0/16", pick % 200)),
-                     static_cast<uint16_t>(pick % 3), done.fetch_add(1), pick % kEncaps};
-        switch (pick % 4) {
-          case 0:
-            (void)client->remove(name);
-            break;
-          case 1:
-            (void)client->find(name);
-            break;
-          default:
-            (void)client->add({name, Source::shell, what});
-        }
-        if (pick % 512 == 0) (void)client->flows();
-        std::this_thread::sleep_for(20us);
-      }
-    });
-  const auto end = std::chrono::steady_clock::now() + time;
-  for (uint32_t i = 0; std::chrono::steady_clock::now() < end; ++i) {
-    if (i % 5 == 0)
-      gateway.unresolve(i % kEncaps);
-    else
-      gateway.resolve(i % kEncaps, static_cast<uint8_t>(1 + i % 100));
-    std::this_thread::sleep_for(200us);
-    if (i % 64 == 0) (void)gateway.explain(fmt::format("flow{}", i % 400));
-  }
-  running = false;
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_GT(done, 100u);
-  // At the pause each flow is where its state says.
-  for (EncapId id = 0; id < kEncaps; ++id) gateway.resolve(id, 7);
-  gateway.settle();
-  for (const FlowView& flow : gateway.client->flows()) {
-    EXPECT_TRUE(flow.state == FlowState::offloaded ||
-                (flow.state == FlowState::software && !flow.reason.empty()))
-        << flow.name << " " << static_cast<int>(flow.state) << " " << flow.reason;
-    EXPECT_TRUE(gateway.client->remove(flow.name));
-  }
-  for (EncapId id = 0; id < kEncaps; ++id) gateway.offload->remove_encap(id);
-  gateway.settle();
-  EXPECT_EQ(gateway.offload->operations().rules, 0u);
-  EXPECT_TRUE(gateway.verify().empty());
-  EXPECT_TRUE(gateway.client->flows().empty());
 }
 
 }  // namespace

@@ -1,0 +1,301 @@
+// Corners: no priority or no room left, a tunnel with other terms, a number that is used again, what was refused.
+#include "gateway.hpp"
+
+namespace culvert::offload::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+Bytes from_peer(const Bytes& inner, uint32_t vni = 100) {
+  Bytes header = outer_header(vni);
+  std::swap_ranges(header.begin() + 26, header.begin() + 30, header.begin() + 30);
+  return joined(header, inner);
+}
+
+// What leaves on tenant 1's wire when this arrives on the uplink's.
+size_t decapsulated(Gateway& gateway, const Bytes& frame) {
+  for (unsigned i = 0; i < gateway.wires.size(); ++i) {
+    gateway.wires.left(i);
+    gateway.wires.received(i);
+  }
+  gateway.wires.arrive(0, frame);
+  gateway.wires.settle();
+  return gateway.wires.left(1).size();
+}
+
+EncapUpdate update_of(EncapId id, uint32_t vni, uint64_t generation) {
+  EncapUpdate update;
+  update.id = id;
+  update.generation = generation;
+  update.tunnel.vni = vni;
+  update.tunnel.local = kUnderlay.dst;
+  update.tunnel.remote = kUnderlay.src;
+  update.terminated = true;
+  tunnel::EncapRule& rule = update.rule.emplace();
+  rule.dst_mac = net::Mac{{0x02, 0, 0, 0, 0x99, 1}};
+  rule.src_mac = *net::Mac::parse("02:00:00:00:03:00");
+  rule.via = update.tunnel.remote;
+  rule.header = tunnel::make_header(update.tunnel, rule.dst_mac, rule.src_mac, std::nullopt);
+  return update;
+}
+
+template <typename Ready>
+bool within(std::chrono::seconds limit, Ready ready) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!ready() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(5ms);
+  return ready();
+}
+
+TEST(Precedence, AFlowAheadOfTheFirstPriorityFindsItsPlace) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.resolve(0, 1);
+    gateway.resolve(1, 2);
+    ASSERT_TRUE(gateway.add("wide", 0, to_net("10.0.0.0/8"), 10));
+    gateway.settle();
+    ASSERT_TRUE(gateway.add("narrow", 1, to_net("10.7.0.0/16"), 5));
+    gateway.settle();
+    EXPECT_NE(gateway.way_of(inner_frame(kA, kB)), 1) << "the flow behind takes its packets";
+    EXPECT_TRUE(within(2s, [&] { return gateway.flow("narrow").state == FlowState::offloaded; }))
+        << gateway.flow("narrow").reason;
+    EXPECT_TRUE(within(2s, [&] { return gateway.flow("wide").state == FlowState::offloaded; }))
+        << gateway.flow("wide").reason;
+    EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 2);
+  }
+}
+
+TEST(Precedence, ManyFlowsEachAheadOfTheOneBefore) {
+  Gateway gateway({.arguments = "profile=mlx5"});
+  for (EncapId id = 0; id < 20; ++id) gateway.resolve(id, static_cast<uint8_t>(1 + id));
+  for (EncapId id = 0; id < 20; ++id) {
+    ASSERT_TRUE(
+        gateway.add(fmt::format("flow{}", id), id, to_net("10.0.0.0/8"), static_cast<uint16_t>(100 - id)));
+    gateway.settle();
+    EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 1 + static_cast<int>(id));
+  }
+  EXPECT_EQ(gateway.verify(), std::vector<std::string>());
+}
+
+TEST(Room, AFlowOfTwoRulesWithRoomForOneIsNotAskedForAgainAndAgain) {
+  for (const bool async : {false, true}) {
+    Gateway gateway({.arguments = "profile=mlx5,rules=2", .layout = LayoutWish::tagged, .async = async});
+    gateway.resolve(0, 1);
+    gateway.settle();
+    tunnel::Match udp;
+    udp.ip_proto = 17;  // one rule for IPv4, one for IPv6
+    ASSERT_TRUE(gateway.add("udp", 0, udp));
+    gateway.settle();
+    std::this_thread::sleep_for(100ms);
+    const Operations before = gateway.offload->operations();
+    std::this_thread::sleep_for(500ms);
+    EXPECT_LE(gateway.offload->operations().created - before.created, 4u);
+    EXPECT_EQ(gateway.flow("udp").state, FlowState::software);
+  }
+}
+
+TEST(Room, AFlowOfTwoRulesOneOfWhichWasRefusedIsAskedForAgain) {
+  for (const char* fail : {"create:every:2", "create:every:3"}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = LayoutWish::tagged});
+    gateway.resolve(0, 1);
+    gateway.settle();
+    gateway.wires.set_fault("fail", fail);
+    tunnel::Match udp;
+    udp.ip_proto = 17;
+    for (int i = 0; i < 4; ++i) {
+      udp.l4_dst = static_cast<uint16_t>(i);
+      ASSERT_TRUE(gateway.add(fmt::format("udp{}", i), 0, udp));
+      gateway.settle();
+    }
+    gateway.wires.set_fault("fail", "");
+    for (int i = 0; i < 4; ++i)
+      EXPECT_TRUE(
+          within(5s, [&] { return gateway.flow(fmt::format("udp{}", i)).state == FlowState::offloaded; }))
+          << i << " " << gateway.flow(fmt::format("udp{}", i)).reason;
+  }
+}
+
+TEST(Room, AFlowThatWasRefusedAndIsHeldIsAskedForAgain) {
+  Gateway gateway({.arguments = "profile=mlx5", .layout = LayoutWish::flat});
+  gateway.resolve(0, 1);
+  gateway.resolve(1, 2);
+  ASSERT_TRUE(gateway.add("wide", 0, to_net("10.0.0.0/8"), 200));
+  gateway.settle();
+  gateway.wires.set_fault("fail", "create:every:2");
+  ASSERT_TRUE(gateway.add("other", 0, to_net("11.0.0.0/8"), 200));
+  gateway.settle();
+  ASSERT_TRUE(gateway.add("narrow", 1, to_net("10.7.0.0/16"), 100));
+  gateway.settle();
+  const auto found = gateway.verify();
+  EXPECT_TRUE(gateway.flow("narrow").state == FlowState::offloaded || !found.empty());
+  gateway.wires.set_fault("fail", "");
+  EXPECT_TRUE(within(5s, [&] { return gateway.flow("narrow").state == FlowState::offloaded; }))
+      << gateway.flow("narrow").reason;
+  EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 2);
+}
+
+TEST(Networks, ATunnelThatChangesItsTermsIsTakenOffByTheNewOnes) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.offload->set_encap(update_of(0, 100, 1));
+    gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
+    ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+    ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
+    gateway.settle();
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA), 100)), 1u);
+    gateway.offload->set_encap(update_of(0, 101, 2));
+    gateway.settle();
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA), 100)), 0u)
+        << "of a tunnel that is no more";
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA), 101)), 1u);
+  }
+}
+
+TEST(Networks, AStationIsReachedByTheUdpPortOfATunnelThatComesLater) {
+  Gateway gateway({.arguments = "profile=mlx5"});
+  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
+  ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
+  gateway.settle();
+  gateway.offload->set_encap(update_of(0, 100, 1));
+  ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+  gateway.settle();
+  EXPECT_EQ(gateway.flow("decap").state, FlowState::offloaded) << gateway.flow("decap").reason;
+  EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA))), 1u);
+}
+
+TEST(Networks, WhatIsNoLongerAddressedToUsIsNotTakenOff) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.offload->set_encap(update_of(0, 100, 1));
+    gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
+    ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+    ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
+    gateway.settle();
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA))), 1u);
+    EncapUpdate gone = update_of(0, 100, 2);  // the address has left the kernel
+    gone.terminated = false;
+    gone.rule.reset();
+    gone.reason = "no local address";
+    gateway.offload->set_encap(gone);
+    gateway.settle();
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA))), 0u);
+    gateway.offload->set_encap(update_of(0, 100, 3));
+    gateway.settle();
+    EXPECT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA))), 1u);
+  }
+}
+
+TEST(Networks, AnEncapIsInHardwareWhileARuleHasItsHeader) {
+  Gateway gateway({.arguments = "profile=mlx5", .layout = LayoutWish::flat});
+  gateway.resolve(0, 1);
+  gateway.offload->set_networks({{.id = 0, .learning = false, .ports = {1}, .encaps = {0}}});
+  ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+  gateway.settle();
+  EXPECT_TRUE(gateway.offload->encap(0).in_hardware);
+  gateway.offload->set_networks({{.id = 0, .learning = false, .ports = {1, 2}, .encaps = {0}}});
+  gateway.settle();
+  EXPECT_TRUE(gateway.offload->encap(0).in_hardware);
+  ASSERT_TRUE(gateway.client->remove("path"));
+  gateway.settle();
+  EXPECT_FALSE(gateway.offload->encap(0).in_hardware);
+}
+
+TEST(PlainNic, NoMarkIsGivenWhileTheRulesThatItNeedsAreNotIn) {
+  Gateway gateway({.wires = 1, .arguments = "profile=mlx5,fail=create:every:1"});
+  gateway.settle();
+  gateway.wires.set_fault("fail", "");
+  gateway.resolve(0, 1);
+  std::optional<MarkReady> ready;
+  EXPECT_TRUE(within(5s, [&] {
+    for (const Event& event : gateway.offload->take_events())
+      if (const auto* mark = std::get_if<MarkReady>(&event)) ready = *mark;
+    return ready.has_value();
+  }));
+  ASSERT_TRUE(ready);
+  EXPECT_EQ(gateway.way_of_marked(inner_frame(kA, kB), ready->mark), 1);
+}
+
+TEST(Reuse, ANewTunnelOfAnOldNumberStartsAnew) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.resolve(0, 1);
+    ASSERT_TRUE(gateway.add("one", 0));
+    gateway.settle();
+    EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 1);
+    ASSERT_TRUE(within(2s, [&] { return gateway.offload->encap(0).hardware.packets == 1; }));
+    ASSERT_TRUE(gateway.client->remove("one"));
+    gateway.offload->remove_encap(0);
+    gateway.settle();
+    EXPECT_FALSE(gateway.offload->encap(0).in_hardware);
+    gateway.unresolve(0);
+    gateway.settle();
+    EXPECT_FALSE(gateway.offload->encap(0).in_hardware);
+    EXPECT_EQ(gateway.offload->encap(0).hardware.packets, 0u);
+  }
+}
+
+TEST(Reuse, NoPacketOfTheOldTunnelsFlowsGoesIntoTheNewOne) {
+  constexpr unsigned kFlows = 5000;
+  for (const bool async : {false, true}) {
+    Gateway gateway(
+        {.arguments = "profile=mlx5,latency_us=20", .layout = LayoutWish::tagged, .async = async});
+    gateway.resolve(0, 1);
+    const auto net = [](unsigned i) { return fmt::format("10.{}.{}.0/24", i / 256, i % 256); };
+    for (unsigned i = 0; i < kFlows; ++i)
+      ASSERT_TRUE(gateway.add(fmt::format("flow{}", i), 0, to_net(net(i))));
+    gateway.settle();
+    for (unsigned i = 0; i < kFlows; ++i) ASSERT_TRUE(gateway.client->remove(fmt::format("flow{}", i)));
+    gateway.offload->remove_encap(0);
+    gateway.resolve(0, 9);
+    bool settled = false;
+    gateway.offload->barrier([&] { settled = true; });
+    unsigned wrong = 0, sent = 0;
+    while (!settled) {
+      gateway.offload->run_answers();
+      Bytes frame = inner_frame(kA, kB);
+      const unsigned flow = (sent * 37) % kFlows;
+      frame[31] = static_cast<uint8_t>(flow / 256);
+      frame[32] = static_cast<uint8_t>(flow % 256);
+      ++sent;
+      wrong += gateway.way_of(frame) == 9;
+    }
+    EXPECT_EQ(wrong, 0u) << "of " << sent;
+  }
+}
+
+TEST(Explain, ARefusalIsToldWhileTheNeighbourIsGone) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5,fail=create:every:1:ENOMEM", .layout = layout});
+    gateway.resolve(0, 1);
+    ASSERT_TRUE(gateway.add("one", 0));
+    gateway.settle();
+    ASSERT_TRUE(gateway.client->remove("one"));
+    gateway.offload->remove_encap(0);
+    gateway.settle();
+    gateway.resolve(1, 1);
+    ASSERT_TRUE(gateway.add("two", 1));
+    gateway.settle();
+    gateway.unresolve(1);
+    gateway.settle();
+    const auto lines = gateway.explain("two");
+    for (const std::string& line : lines) EXPECT_EQ(line.find("raw_encap"), std::string::npos) << line;
+  }
+}
+
+TEST(Counters, AFlowsLastPacketsAreItsEncapsToo) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.resolve(0, 1);
+    for (unsigned i = 1; i <= 10; ++i) {
+      ASSERT_TRUE(gateway.add("one", 0));
+      gateway.settle();
+      EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 1);
+      ASSERT_TRUE(gateway.client->remove("one"));
+      gateway.settle();
+    }
+    EXPECT_TRUE(within(2s, [&] { return gateway.offload->encap(0).hardware.packets == 10; }))
+        << gateway.offload->encap(0).hardware.packets;
+  }
+}
+
+}  // namespace
+}  // namespace culvert::offload::testing
