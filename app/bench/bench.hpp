@@ -9,17 +9,27 @@
 
 namespace culvert::bench {
 
+// One value for each run, and what is known of the setup only after them. Most have values alone.
+struct Measured {
+  Measured(std::vector<double> values_of = {}, std::string note_of = {})
+      : values(std::move(values_of)), note(std::move(note_of)) {}
+
+  std::vector<double> values;
+  std::string note;
+};
+
 struct Benchmark {
   std::string name;   // its size is part of it: "vxlan_encap_l2.1000"
   std::string unit;   // of the values
   std::string setup;  // what is measured, for the reader of the figure
-  // One value for each of `runs` runs.
-  std::function<Result<std::vector<double>>(unsigned runs)> run;
+  std::function<Result<Measured>(unsigned runs)> run;
 };
 
 // Those of the packet path. EAL must run before they do, with a lcore beside the main one.
 std::vector<Benchmark> packet_path_benchmarks();
 // Those of explicit flows, likewise.
 std::vector<Benchmark> flow_benchmarks();
+// Those of rules in the NIC. `device`: arguments of the embedded switch that they make: "profile=mlx5".
+std::vector<Benchmark> rule_benchmarks(const std::string& device);
 
 }  // namespace culvert::bench

@@ -1,4 +1,4 @@
-// culvert-bench [EAL options] -- --list | NAME... [--json] [--runs N]
+// culvert-bench [EAL options] -- --list | NAME... [--json] [--runs N] [--eswitch ARGUMENTS]
 #include <rte_eal.h>
 #include <rte_lcore.h>
 #include <unistd.h>
@@ -19,6 +19,7 @@ struct Request {
   bool list = false;
   bool json = false;
   unsigned runs = 5;
+  std::string eswitch;  // arguments of the embedded switch
   std::vector<std::string_view> names;
 };
 
@@ -36,8 +37,11 @@ Result<Request> parse(std::span<char*> words) {
       const auto [end, fault] = std::from_chars(value.data(), value.data() + value.size(), request.runs);
       if (fault != std::errc() || end != value.data() + value.size() || request.runs == 0)
         return error("--runs '{}': give a number from 1 on", value);
+    } else if (word == "--eswitch") {
+      if (++i == words.size()) return error("--eswitch: give the switch's arguments, e.g. profile=mlx5");
+      request.eswitch = words[i];
     } else if (word.starts_with("-")) {
-      return error("{}: not an option; there are --list, --json and --runs N", word);
+      return error("{}: not an option; there are --list, --json, --runs N and --eswitch ARGUMENTS", word);
     } else {
       request.names.push_back(word);
     }
@@ -47,22 +51,24 @@ Result<Request> parse(std::span<char*> words) {
 }
 
 Status run_one(const Benchmark& benchmark, const Request& request) {
-  auto values = benchmark.run(request.runs);
-  if (!values) return tl::make_unexpected(values.error());
-  std::ranges::sort(*values);
+  auto measured = benchmark.run(request.runs);
+  if (!measured) return tl::make_unexpected(measured.error());
+  std::vector<double>& values = measured->values;
+  std::ranges::sort(values);
   const auto round = [](double value) { return std::stod(fmt::format("{:.1f}", value)); };
-  const double median = round((*values)[values->size() / 2]);
+  const double median = round(values[values.size() / 2]);
   const std::string setup =
-      fmt::format("{}; {}", benchmark.setup, rte_eal_has_hugepages() != 0 ? "huge pages" : "4 KiB pages");
+      fmt::format("{}; {}{}{}", benchmark.setup, measured->note, measured->note.empty() ? "" : "; ",
+                  rte_eal_has_hugepages() != 0 ? "huge pages" : "4 KiB pages");
   if (request.json) {
     const nlohmann::ordered_json line{
-        {"name", benchmark.name},      {"value", median}, {"unit", benchmark.unit},
-        {"n", values->size()},         {"setup", setup},  {"min", round(values->front())},
-        {"max", round(values->back())}};
+        {"name", benchmark.name},     {"value", median}, {"unit", benchmark.unit},
+        {"n", values.size()},         {"setup", setup},  {"min", round(values.front())},
+        {"max", round(values.back())}};
     puts(line.dump().c_str());
   } else {
     fmt::print("{:<28} {:>8.1f} {} [{:.1f}-{:.1f}], {}\n", benchmark.name, median, benchmark.unit,
-               values->front(), values->back(), setup);
+               values.front(), values.back(), setup);
   }
   fflush(stdout);
   return {};
@@ -87,14 +93,15 @@ int run_program(int argc, char** argv) {
   if (separator == words.end() && words.size() == 2 && words[1] == std::string_view("--list"))
     request = Request{.list = true};
   if (!request) {
-    fmt::print(
-        stderr,
-        "culvert-bench: {}\nusage: culvert-bench [EAL options] -- --list | NAME... [--json] [--runs N]\n",
-        request.error().message);
+    fmt::print(stderr,
+               "culvert-bench: {}\nusage: culvert-bench [EAL options] -- --list | NAME... [--json] [--runs "
+               "N] [--eswitch ARGUMENTS]\n",
+               request.error().message);
     return 2;
   }
   auto benchmarks = packet_path_benchmarks();
   std::ranges::move(flow_benchmarks(), std::back_inserter(benchmarks));
+  std::ranges::move(rule_benchmarks(request ? request->eswitch : ""), std::back_inserter(benchmarks));
   if (request->list) {
     for (const Benchmark& benchmark : benchmarks) puts(benchmark.name.c_str());
     return 0;

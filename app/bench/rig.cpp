@@ -24,22 +24,24 @@ TempDir::~TempDir() {
   if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
 }
 
-VdevPort::VdevPort(std::string vdev, const std::string& arguments, rte_mempool* pool)
-    : vdev_(std::move(vdev)) {
-  if (const int rc = rte_vdev_init(vdev_.c_str(), arguments.c_str()); rc != 0) {
-    status = error("{} does not start: {}", vdev_, errno_text(rc));
-    return;
-  }
-  auto opened = port::Port::open({.name = vdev_, .ethdev = vdev_, .pool = pool});
+Vdev::Vdev(std::string name, const std::string& arguments) : name_(std::move(name)) {
+  const int rc = rte_vdev_init(name_.c_str(), arguments.c_str());
+  if (rc == -1)  // the vdev bus's answer, no errno
+    status = error("{} does not start: its driver is not in this build", name_);
+  else if (rc != 0)
+    status = error("{} does not start: {}", name_, errno_text(rc));
+}
+
+Vdev::~Vdev() { rte_vdev_uninit(name_.c_str()); }
+
+VdevPort::VdevPort(const std::string& name, const std::string& arguments, rte_mempool* pool)
+    : vdev_(name, arguments) {
+  if (!(status = vdev_.status)) return;
+  auto opened = port::Port::open({.name = name, .ethdev = name, .pool = pool});
   if (!opened)
     status = tl::make_unexpected(opened.error());
   else
     status = (port = std::move(*opened))->start();
-}
-
-VdevPort::~VdevPort() {
-  port.reset();
-  rte_vdev_uninit(vdev_.c_str());
 }
 
 Result<std::unique_ptr<Ends>> Ends::make(Kind kind, unsigned flows) {

@@ -29,19 +29,32 @@ class TempDir {
   std::string path_;
 };
 
+// A virtual device; it goes with this.
+class Vdev {
+ public:
+  Vdev(std::string name, const std::string& arguments);
+  Vdev(const Vdev&) = delete;
+  Vdev& operator=(const Vdev&) = delete;
+  ~Vdev();
+
+  Status status;
+
+ private:
+  std::string name_;
+};
+
 // A vdev and the port on it; both go with it.
 class VdevPort {
  public:
-  VdevPort(std::string vdev, const std::string& arguments, rte_mempool* pool);
-  VdevPort(const VdevPort&) = delete;
-  VdevPort& operator=(const VdevPort&) = delete;
-  ~VdevPort();
+  VdevPort(const std::string& name, const std::string& arguments, rte_mempool* pool);
 
   Status status;
-  std::unique_ptr<port::Port> port;
 
  private:
-  std::string vdev_;
+  Vdev vdev_;
+
+ public:
+  std::unique_ptr<port::Port> port;
 };
 
 // Source and sink.

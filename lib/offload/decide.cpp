@@ -43,27 +43,29 @@ void Engine::decide(Node& node) {
   const Form before = node.want;
   const bool desired = node.claim && node.claim->desires;
   const bool leaves = node.doomed || (ending_ && node.kind != NodeKind::fixed);  // those go last
-  Outcome outcome = leaves ? Outcome{} : outcome_of(node);
+  const Overlaps overlaps = overlaps_of(node);
+  Outcome outcome = leaves ? Outcome{} : outcome_of(node, overlaps);
   if (node.claim) {
     node.claim->desires = outcome.desires;
     if (!node.doomed && !ending_ && outcome.want.kind == Form::Kind::none && !node.hold_refused &&
-        !makes_way(node) && holds_back(node))
+        !makes_way(overlaps) && holds_back(overlaps))
       outcome.want.kind = Form::Kind::hold;
     node.claim->no_room = false;
     if (outcome.want.kind == Form::Kind::none) {
       if (!node.has_rules()) node.claim->base.reset();
-    } else if (find_base(node)) {
+    } else if (find_base(node, overlaps)) {
       outcome.want.base = *node.claim->base;
     } else {
       outcome.want = {};
       outcome.state = FlowState::software;
       outcome.reason = "the driver's priorities leave no room between the flows that it overlaps with";
       node.claim->no_room = true;
-      look_again(node, false);  // they leave, and come back behind it
+      look_again(node, overlaps.lower);  // they leave, and come back behind it
     }
     // Others look anew at what this one has become.
-    if (node.claim->desires != desired) look_again(node, true);
-    if ((outcome.want.kind == Form::Kind::none) != (before.kind == Form::Kind::none)) look_again(node, false);
+    if (node.claim->desires != desired) look_again(node, overlaps.higher);
+    if ((outcome.want.kind == Form::Kind::none) != (before.kind == Form::Kind::none))
+      look_again(node, overlaps.lower);
   }
   node.want = outcome.want;
   node.state = outcome.state;
@@ -73,7 +75,7 @@ void Engine::decide(Node& node) {
   settle(node);
 }
 
-Engine::Outcome Engine::outcome_of(Node& node) {
+Engine::Outcome Engine::outcome_of(Node& node, const Overlaps& overlaps) {
   if (node.kind == NodeKind::fixed) {
     if (node.entries[0].variant == kCongested && node.target->tunnel_sources == 0) return {};
     return unless_refused(node, {.want = {.kind = Form::Kind::real}});
@@ -91,7 +93,7 @@ Engine::Outcome Engine::outcome_of(Node& node) {
     case NodeKind::path:
     case NodeKind::slot:
     case NodeKind::mark:
-      return tunnel_outcome(node, encap(node.encap));
+      return tunnel_outcome(node, encap(node.encap), overlaps);
     case NodeKind::tunnel_source: {
       const EncapRow& row = encap(node.encap);
       Outcome outcome;
@@ -103,13 +105,13 @@ Engine::Outcome Engine::outcome_of(Node& node) {
       if (node.entries.empty()) return {.reason = "no tunnel of its network ends at this switch"};
       return unless_refused(node, {.want = {.kind = Form::Kind::real}, .state = FlowState::offloaded});
     case NodeKind::tenant_source:
-      return in_order(node, unless_refused(node, {.want = {.kind = Form::Kind::real}}));
+      return in_order(node, unless_refused(node, {.want = {.kind = Form::Kind::real}}), overlaps);
     default:
       return unless_refused(node, {.want = {.kind = Form::Kind::real}});
   }
 }
 
-Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row) {
+Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row, const Overlaps& overlaps) {
   if (!row.known) return {.state = FlowState::pending, .reason = "its tunnel is gone"};
   if (std::string why = needs_software(row.now.tunnel); !why.empty()) return {.reason = std::move(why)};
   const bool tagged = node.target != nullptr && node.target->tagged;
@@ -140,14 +142,14 @@ Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row) {
   outcome.want.generation = !is_slot && tagged ? 0 : row.now.generation;
   outcome.state = FlowState::offloaded;
   outcome = unless_refused(node, outcome);
-  return in_order(node, std::move(outcome));
+  return in_order(node, std::move(outcome), overlaps);
 }
 
 // Keeps it out of the NIC while one of higher precedence would lose packets to it.
-Engine::Outcome Engine::in_order(const Node& node, Outcome outcome) {
+Engine::Outcome Engine::in_order(const Node& node, Outcome outcome, const Overlaps& overlaps) {
   if (!node.claim || outcome.want.kind != Form::Kind::real) return outcome;
   outcome.desires = true;
-  const Node* const higher = blocker_of(node);
+  const Node* const higher = blocker_of(overlaps);
   if (higher == nullptr) return outcome;
   // One that is on its way is waited for, as things are; one that is not keeps this one out.
   const bool on_its_way = higher->want.kind != Form::Kind::none;
@@ -185,66 +187,59 @@ std::string Engine::unable_text(PortIndex port) const {
 
 // --- Precedence.
 
-// Claims of the same port that overlap, of higher or of lower precedence.
-template <typename Visit>
-void Engine::others(const Node& node, bool higher, Visit visit) {
+Engine::Overlaps Engine::overlaps_of(const Node& node) const {
+  Overlaps found;
+  if (!node.claim) return found;
   const Claim& claim = *node.claim;
   node.target->claims[claim.port].overlapping(claim.key, [&](Claim& other) {
-    if (&other == &claim || (other.order < claim.order) != higher) return true;
-    if constexpr (std::is_same_v<decltype(visit(*other.node)), bool>) return visit(*other.node);
-    visit(*other.node);
+    if (&other != &claim) (other.order < claim.order ? found.higher : found.lower).push_back(other.node);
     return true;
   });
+  return found;
 }
 
-void Engine::look_again(const Node& node, bool higher) {
-  others(node, higher, [&](Node& other) { mark_dirty(other, node.settling); });
+void Engine::look_again(const Node& node, const std::vector<Node*>& others) {
+  for (Node* other : others) mark_dirty(*other, node.settling);
 }
 
 // The first one of higher precedence that has not all its packets in hand.
-const Node* Engine::blocker_of(const Node& node) {
+const Node* Engine::blocker_of(const Overlaps& overlaps) {
   const Node* found = nullptr;
-  others(node, true, [&](Node& other) {
-    if (!other.doomed && (other.want.kind == Form::Kind::none || !other.covers())) found = &other;
-    return found == nullptr || found->want.kind != Form::Kind::none;  // one that stays out decides
-  });
+  for (const Node* other : overlaps.higher) {
+    if (other->doomed || (other->want.kind != Form::Kind::none && other->covers())) continue;
+    found = other;
+    if (other->want.kind == Form::Kind::none) break;  // one that stays out decides
+  }
   return found;
 }
 
 // Would others of lower precedence take its packets?
-bool Engine::holds_back(const Node& node) {
-  bool found = false;
-  others(node, false, [&](Node& other) { return !(found = other.claim->desires); });
-  return found;
+bool Engine::holds_back(const Overlaps& overlaps) {
+  return std::ranges::any_of(overlaps.lower, [](const Node* other) { return other->claim->desires; });
 }
 
 // Does one of higher precedence need its place?
-bool Engine::makes_way(const Node& node) {
-  bool found = false;
-  others(node, true, [&](Node& other) { return !(found = !other.doomed && other.claim->no_room); });
-  return found;
+bool Engine::makes_way(const Overlaps& overlaps) {
+  return std::ranges::any_of(overlaps.higher,
+                             [](const Node* other) { return !other->doomed && other->claim->no_room; });
 }
 
-bool Engine::may_leave(const Node& node) {
+bool Engine::may_leave(const Node& node) const {
   if (!node.claim || node.doomed || ending_) return true;
-  bool free = true;
-  others(node, false, [&](Node& other) { return free = !other.has_rules(); });
-  return free;
+  return std::ranges::none_of(overlaps_of(node).lower, &Node::has_rules);
 }
 
 // A place among the driver's priorities: where its own priority would be, moved between those it overlaps
 // with.
-bool Engine::find_base(Node& node) {
+bool Engine::find_base(Node& node, const Overlaps& overlaps) {
   Claim& claim = *node.claim;
   if (claim.base) return true;
   const uint32_t bases = std::max(1u, node.target->able.priorities(Domain::transfer, kEntry) / kLevels);
   int64_t low = 0, high = int64_t{bases} - 1;
-  others(node, true, [&](Node& other) {
-    if (other.claim->base) low = std::max(low, int64_t{*other.claim->base} + 1);
-  });
-  others(node, false, [&](Node& other) {
-    if (other.claim->base) high = std::min(high, int64_t{*other.claim->base} - 1);
-  });
+  for (const Node* other : overlaps.higher)
+    if (other->claim->base) low = std::max(low, int64_t{*other->claim->base} + 1);
+  for (const Node* other : overlaps.lower)
+    if (other->claim->base) high = std::min(high, int64_t{*other->claim->base} - 1);
   if (low > high) return false;
   const auto own = static_cast<int64_t>(uint64_t{claim.order.priority} * (bases - 1) / kNetworkPriority);
   claim.base = static_cast<uint32_t>(std::clamp(own, low, high));

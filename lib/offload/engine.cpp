@@ -213,8 +213,8 @@ void Engine::apply(const RemoveFlow& request) {
   trace_flow_del(flow.spec);
   flow.give();  // the remover's
   for (const auto& node : flow.nodes) doom(*node);
-  leaving_flows_.push_back(std::move(found->second));
-  flows_.erase(found);
+  leaving_flows_.insert(flows_.extract(found));
+  look_whether_gone(flow);
 }
 
 void Engine::join(Flow& flow) {
@@ -304,7 +304,8 @@ void Engine::attach(Node& node, EncapId id) {
 
 // --- Encaps.
 
-void Engine::apply(const EncapUpdate& update) {
+void Engine::apply(const SetEncap& request) {
+  const EncapUpdate& update = *request.update;
   EncapRow& row = encap(update.id);
   const bool was_valid = row.now.rule.has_value();
   const Target* const before = was_valid ? target_of(row.now.rule->port) : nullptr;
@@ -508,19 +509,23 @@ bool Engine::release(Node& node) {
   return true;
 }
 
+void Engine::look_whether_gone(Flow& flow) {
+  if (!std::exchange(flow.may_be_gone, true)) perhaps_gone_.push_back(&flow);
+}
+
 void Engine::reap() {
   std::erase_if(doomed_, [this](const auto& node) { return release(*node); });
-  for (auto& flow : leaving_flows_) {
+  for (Flow* const flow : std::exchange(perhaps_gone_, {})) {
+    flow->may_be_gone = false;
     if (!std::ranges::all_of(flow->nodes, [this](const auto& node) { return release(*node); })) continue;
-    if (!flow->released) {
-      flow->released = true;
-      flow->give();  // the engine's own
+    if (!std::exchange(flow->released, true)) flow->give();  // the engine's own
+    if (flow->references.load(std::memory_order_acquire) != 0) {
+      look_whether_gone(*flow);
+      continue;
     }
-    if (flow->references.load(std::memory_order_acquire) != 0) continue;
     table_.release(flow->id);
-    retired_.retire(std::move(flow));
+    retired_.retire(std::move(leaving_flows_.extract(flow).mapped()));
   }
-  std::erase(leaving_flows_, nullptr);
   if (!std::exchange(encaps_leaving_, false)) return;
   std::erase_if(encaps_, [](const auto& entry) {
     const EncapRow& row = *entry.second;

@@ -38,6 +38,9 @@ struct AddFlow {
 struct RemoveFlow {
   Flow* flow;  // out of the table already
 };
+struct SetEncap {
+  std::unique_ptr<EncapUpdate> update;  // large, and most requests are of flows
+};
 struct RemoveEncap {
   EncapId id;
 };
@@ -55,8 +58,7 @@ struct Barrier {
 struct Ask {  // anything that is to be looked at between two changes
   std::function<void()> look;
 };
-using Request =
-    std::variant<AddFlow, RemoveFlow, EncapUpdate, RemoveEncap, SetNetworks, Drained, Barrier, Ask>;
+using Request = std::variant<AddFlow, RemoveFlow, SetEncap, RemoveEncap, SetNetworks, Drained, Barrier, Ask>;
 
 class Engine {
  public:
@@ -100,11 +102,15 @@ class Engine {
     bool desires = false;  // wants to be in the NIC, whether others let it or not
   };
   using Nodes = std::vector<std::unique_ptr<Node>>;
+  // Nodes whose claims share packets with one's own: of higher and of lower precedence.
+  struct Overlaps {
+    std::vector<Node*> higher, lower;
+  };
 
   // engine.cpp: what each request makes of nodes.
   void apply(AddFlow& request);
   void apply(const RemoveFlow& request);
-  void apply(const EncapUpdate& update);
+  void apply(const SetEncap& request);
   void apply(const RemoveEncap& request);
   void apply(const SetNetworks& request);
   void apply(const Drained& request);
@@ -140,28 +146,28 @@ class Engine {
   template <typename Goes>
   void retire_marks(EncapRow& row, Goes goes);
   bool release(Node& node);
+  void look_whether_gone(Flow& flow);
   void reap();
 
   // decide.cpp: what should be in the NIC, and what a person is told of it.
   void mark_dirty(Node& node, uint64_t since = 0);
   void decide(Node& node);
-  Outcome outcome_of(Node& node);
-  Outcome tunnel_outcome(Node& node, EncapRow& row);
+  Outcome outcome_of(Node& node, const Overlaps& overlaps);
+  Outcome tunnel_outcome(Node& node, EncapRow& row, const Overlaps& overlaps);
   Outcome plain_outcome(const EncapRow& row, const Target& out) const;
   Outcome unless_refused(const Node& node, Outcome outcome) const;
-  Outcome in_order(const Node& node, Outcome outcome);
+  Outcome in_order(const Node& node, Outcome outcome, const Overlaps& overlaps);
   FlowState refused_state() const {
     return mode_ == Mode::required ? FlowState::failed : FlowState::software;
   }
   std::string unable_text(PortIndex port) const;
-  template <typename Visit>
-  void others(const Node& node, bool higher, Visit visit);
-  void look_again(const Node& node, bool higher);
-  const Node* blocker_of(const Node& node);
-  bool holds_back(const Node& node);
-  bool makes_way(const Node& node);
-  bool may_leave(const Node& node);
-  bool find_base(Node& node);
+  Overlaps overlaps_of(const Node& node) const;
+  void look_again(const Node& node, const std::vector<Node*>& others);
+  static const Node* blocker_of(const Overlaps& overlaps);
+  static bool holds_back(const Overlaps& overlaps);
+  static bool makes_way(const Overlaps& overlaps);
+  bool may_leave(const Node& node) const;
+  bool find_base(Node& node, const Overlaps& overlaps);
   void publish(Node& node);
   void tell(rcu::Published<std::string>& place, const std::string& text);
   std::string describe(const Node& node) const;
@@ -224,8 +230,10 @@ class Engine {
   std::unordered_map<NetworkId, Nodes> gates_;
   std::unordered_map<Flow*, std::unique_ptr<Flow>> flows_;
   std::set<Flow*> early_removals_;  // another thread was faster than the one that adds the flow
-  std::vector<std::unique_ptr<Flow>> leaving_flows_;  // out of the table; freed when nothing refers to them
-  Nodes doomed_;                                      // of nobody; freed when their rules are out
+  // Out of the table; freed when nothing refers to them.
+  std::unordered_map<Flow*, std::unique_ptr<Flow>> leaving_flows_;
+  std::vector<Flow*> perhaps_gone_;  // of those: to be looked at by reap()
+  Nodes doomed_;                     // of nobody; freed when their rules are out
   std::vector<Node*> dirty_;
   // Nodes that are not settled, by the moment at which that began.
   std::set<std::pair<uint64_t, Node*>> settling_;

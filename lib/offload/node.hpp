@@ -194,6 +194,7 @@ struct Flow {
   // The offload thread's.
   std::vector<std::unique_ptr<Node>> nodes;  // the first is the flow's own rule
   bool released = false;                     // the offload thread has given its reference
+  bool may_be_gone = false;                  // in Engine::perhaps_gone_
 
   // False: it is going.
   bool take() {

@@ -198,7 +198,9 @@ void Offload::shutdown() {
 
 // --- The control lcore.
 
-void Offload::set_encap(EncapUpdate update) { state_->engine->mailbox().post(std::move(update)); }
+void Offload::set_encap(EncapUpdate update) {
+  state_->engine->mailbox().post(SetEncap{std::make_unique<EncapUpdate>(std::move(update))});
+}
 void Offload::remove_encap(EncapId id) { state_->engine->mailbox().post(RemoveEncap{id}); }
 void Offload::set_networks(std::vector<NetworkSpec> networks) {
   state_->engine->mailbox().post(SetNetworks{std::move(networks)});

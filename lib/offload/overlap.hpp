@@ -6,6 +6,8 @@
 // there are. One thread.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,7 +19,15 @@
 namespace culvert::offload {
 
 struct KeyHash {
-  size_t operator()(const tunnel::MatchKey& key) const { return net::hash_bytes(&key, sizeof(key)); }
+  // By words: keys are looked up several times for each flow that comes or goes.
+  size_t operator()(const tunnel::MatchKey& key) const {
+    uint64_t hash = 0;
+    for (const uint64_t word : std::bit_cast<std::array<uint64_t, sizeof(key) / sizeof(uint64_t)>>(key)) {
+      hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+      hash ^= hash >> 32;
+    }
+    return hash;
+  }
 };
 
 template <typename Claim>

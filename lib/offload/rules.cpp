@@ -65,8 +65,9 @@ void Engine::complete(Target& target, const Completion& completion) {
     destroyed(entry, completion);
   if (node.claim && (node.covers() != covered || !node.has_rules())) {
     if (!node.has_rules() && node.want.kind == Form::Kind::none) node.claim->base.reset();
-    look_again(node, true);
-    look_again(node, false);
+    const Overlaps overlaps = overlaps_of(node);
+    look_again(node, overlaps.higher);
+    look_again(node, overlaps.lower);
   }
   if (node.kind == NodeKind::fixed && node.covers() != covered)
     for (const auto& [id, row] : encaps_)  // marks wait for it
@@ -233,6 +234,7 @@ void Engine::build(Rule& rule, const Entry& entry) const {
 void Engine::settle(Node& node, uint64_t since) {
   const bool settled = node.is_settled();
   if (!settled) return settle_later(node, since);
+  if (node.doomed && node.flow != nullptr) look_whether_gone(*node.flow);
   if (node.settling == 0) return;
   settling_.erase({std::exchange(node.settling, 0), &node});
   EncapRow* const row = node.has_encap ? &encap(node.encap) : nullptr;

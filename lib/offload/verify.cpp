@@ -39,7 +39,7 @@ std::vector<std::string> Engine::audit() const {
     }
   };
   for (const auto& [flow, owned] : flows_) look(flow->nodes);
-  for (const auto& flow : leaving_flows_) look(flow->nodes);
+  for (const auto& [flow, owned] : leaving_flows_) look(flow->nodes);
   for (const auto& [id, row] : encaps_) {
     if (row->slot) look(std::array{row->slot.get()});
     look(row->marks);

@@ -1,20 +1,31 @@
 // dpdk-test-flow-perf takes the first ethdevs, owned or not, and a switch's wires must exist before it. This
-// plugin holds the first ethdev id (--vdev first_port_hold) until the wires have theirs, and then gives it
-// back
-// (--vdev first_port_release), so that the switch gets it.
-#include <string_view>
+// plugin holds the first ethdev ids (--vdev first_port_hold, first_port_hold1, ...: one each) until the wires
+// have theirs, and then gives them back (--vdev first_port_release), so that the switch gets them.
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "compat.hpp"
 
 namespace {
 
-rte_eth_dev* held = nullptr;
+std::vector<rte_eth_dev*> held;
+
+int hold(const std::string& name) {
+  rte_eth_dev* dev = rte_eth_dev_allocate(name.c_str());
+  if (dev == nullptr) return -ENOMEM;
+  held.push_back(dev);
+  return 0;
+}
+
+int release() {
+  for (rte_eth_dev* dev : held) rte_eth_dev_release_port(dev);
+  return std::exchange(held, {}).empty() ? -ENODEV : 0;
+}
 
 int probe(rte_vdev_device* device) {
-  const bool release = std::string_view(rte_vdev_device_name(device)) == "first_port_release";
-  if (release) return held != nullptr ? rte_eth_dev_release_port(held) : -ENODEV;
-  held = rte_eth_dev_allocate("first_port");
-  return held != nullptr ? 0 : -ENOMEM;
+  const std::string name = rte_vdev_device_name(device);
+  return name == "first_port_release" ? release() : hold(name);
 }
 int remove(rte_vdev_device*) { return 0; }
 

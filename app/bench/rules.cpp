@@ -1,0 +1,88 @@
+// Rules through lib/offload: how fast they come and go, and what a neighbour's new MAC costs.
+#include "bench.hpp"
+#include "switch_rig.hpp"
+
+namespace culvert::bench {
+
+namespace {
+
+using offload::LayoutWish;
+
+double seconds_since(TimePoint then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
+
+const char* name_of(LayoutWish layout) { return layout == LayoutWish::tagged ? "tagged" : "flat"; }
+
+// Rules a second, from the first call until the last of `flows` rules is in, or out.
+Result<Measured> measure_rules(const SwitchSetup& setup, bool insert, unsigned flows, unsigned runs) {
+  auto rig = SwitchRig::make(setup);
+  if (!rig) return tl::make_unexpected(rig.error());
+  SwitchRig& gateway = **rig;
+  if (auto status = gateway.resolve(1, 1); !status) return tl::make_unexpected(status.error());
+  std::vector<double> values;
+  for (unsigned run = 0; run <= runs; ++run) {
+    std::vector<offload::FlowSpec> specs = flow_specs(flows, 1);
+    const uint64_t rules = gateway.offload->operations().rules;
+    const TimePoint start = Clock::now();
+    if (auto status = gateway.add(std::move(specs)); !status) return tl::make_unexpected(status.error());
+    const double inserted_s = seconds_since(start);
+    if (gateway.offload->operations().rules != rules + flows)
+      return error("{} of {} rules are in", gateway.offload->operations().rules - rules, flows);
+    const TimePoint full = Clock::now();
+    if (auto status = gateway.remove(flows); !status) return tl::make_unexpected(status.error());
+    if (run != 0) values.push_back(flows / (insert ? inserted_s : seconds_since(full)));
+  }
+  return Measured{std::move(values), gateway.offload->describe(0)};
+}
+
+// Microseconds from the neighbour's new MAC, said of each of `tunnels` tunnels, until the last rule is
+// replaced.
+Result<Measured> measure_mac_change(const SwitchSetup& setup, unsigned flows, unsigned tunnels,
+                                    unsigned runs) {
+  auto rig = SwitchRig::make(setup);
+  if (!rig) return tl::make_unexpected(rig.error());
+  SwitchRig& gateway = **rig;
+  const Status ready =
+      gateway.resolve(tunnels, 0).and_then([&] { return gateway.add(flow_specs(flows, tunnels)); });
+  if (!ready) return tl::make_unexpected(ready.error());
+  std::vector<double> values;
+  const offload::Operations before = gateway.offload->operations();
+  for (unsigned run = 0; run <= runs; ++run) {
+    const TimePoint start = Clock::now();
+    if (auto status = gateway.resolve(tunnels, static_cast<uint8_t>(run + 1)); !status)
+      return tl::make_unexpected(status.error());
+    if (run != 0) values.push_back(seconds_since(start) * 1e6);
+  }
+  const offload::Operations after = gateway.offload->operations();
+  const auto each = [&](uint64_t then, uint64_t now) { return static_cast<double>(now - then) / (runs + 1); };
+  return Measured{
+      std::move(values),
+      fmt::format("a change created {} and destroyed {} rules; {}", each(before.created, after.created),
+                  each(before.destroyed, after.destroyed), gateway.offload->describe(0))};
+}
+
+}  // namespace
+
+std::vector<Benchmark> rule_benchmarks(const std::string& device) {
+  std::vector<Benchmark> benchmarks;
+  for (const LayoutWish layout : {LayoutWish::flat, LayoutWish::tagged}) {
+    const SwitchSetup setup{layout, device};
+    for (const unsigned flows : {1u, 1000u, 100000u}) {
+      for (const bool insert : {true, false})
+        benchmarks.push_back(
+            {fmt::format("rule_{}_{}.{}", insert ? "insert" : "delete", name_of(layout), flows), "rules/s",
+             fmt::format("flows to an IPv4 address and UDP port each into one tunnel; {} flows", flows),
+             [=](unsigned runs) { return measure_rules(setup, insert, flows, runs); }});
+      benchmarks.push_back({fmt::format("mac_change_{}.{}", name_of(layout), flows), "us",
+                            fmt::format("one tunnel; {} flows", flows),
+                            [=](unsigned runs) { return measure_mac_change(setup, flows, 1, runs); }});
+    }
+  }
+  for (const unsigned tunnels : {1u, 100u, 4000u})
+    benchmarks.push_back({fmt::format("mac_change_tunnels.{}", tunnels), "us",
+                          fmt::format("one flow a tunnel; {} tunnels", tunnels), [=](unsigned runs) {
+                            return measure_mac_change({LayoutWish::tagged, device}, tunnels, tunnels, runs);
+                          }});
+  return benchmarks;
+}
+
+}  // namespace culvert::bench

@@ -1,0 +1,124 @@
+#include "switch_rig.hpp"
+
+#include <algorithm>
+
+namespace culvert::bench {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kSettleLimit = 60s;
+constexpr unsigned kMbufs = 8192;
+constexpr const char* kSwitch = "net_eswitch_bench";
+constexpr offload::PortIndex kUplink = 0, kTenant = 1;
+constexpr net::Mac kUplinkMac{{2, 0, 0, 0, 3, 0}};
+
+std::string name_of_flow(unsigned number) { return fmt::format("flow{}", number); }
+
+}  // namespace
+
+std::vector<offload::FlowSpec> flow_specs(unsigned flows, unsigned tunnels) {
+  std::vector<offload::FlowSpec> specs;
+  specs.reserve(flows);
+  for (unsigned i = 0; i < flows; ++i) {
+    offload::Explicit what{.port = kTenant, .sequence = i, .encap = i % tunnels};
+    what.match.dst = net::Prefix::of(net::IpAddr::v4(net::be32{0x0a000000 + i}), 32);
+    what.match.ip_proto = net::kProtoUdp;
+    what.match.l4_dst = static_cast<uint16_t>(1024 + i % 60000);
+    specs.push_back({name_of_flow(i), offload::Source::shell, what});
+  }
+  return specs;
+}
+
+Result<std::unique_ptr<SwitchRig>> SwitchRig::make(const SwitchSetup& setup) {
+  std::unique_ptr<SwitchRig> rig(new SwitchRig);
+  if (auto status = rig->open(setup); !status) return tl::make_unexpected(status.error());
+  return rig;
+}
+
+Status SwitchRig::open(const SwitchSetup& setup) {
+  auto pool = port::create_mempool("bench", kMbufs);
+  if (!pool) return tl::make_unexpected(pool.error());
+  pool_ = std::move(*pool);
+  auto domain = rcu::Domain::create();
+  if (!domain) return tl::make_unexpected(domain.error());
+  domain_ = std::move(*domain);
+  uplink_wire_.emplace("net_null_bench_uplink", "no-rx=1");
+  tenant_wire_.emplace("net_null_bench_tenant", "no-rx=1");
+  switch_.emplace(kSwitch, fmt::format("uplink=net_null_bench_uplink,rep=net_null_bench_tenant{}{}",
+                                       setup.device.empty() ? "" : ",", setup.device));
+  for (const auto* vdev : {&uplink_wire_, &tenant_wire_, &switch_})
+    if (!(*vdev)->status) return (*vdev)->status;
+
+  offload::Setup offload_setup;
+  for (const std::string& name : {std::string(kSwitch), fmt::format("{}_rep0", kSwitch)}) {
+    auto port = port::Port::open({.name = name, .ethdev = name, .pool = pool_.get()});
+    if (!port) return tl::make_unexpected(port.error());
+    ports_.push_back(std::move(*port));
+    offload::PortSetup& one = offload_setup.ports.emplace_back();
+    one.name = name;
+    one.port_id = ports_.back()->id();
+    one.wire = offload_setup.ports.size() == kUplink + 1;
+    if (one.wire) one.prepared = offload::prepare(one.port_id, false);
+    if (auto status = ports_.back()->start(); !status) return status;
+  }
+  offload_setup.mode = offload::Mode::required;
+  offload_setup.layout = setup.layout;
+  offload_setup.domain = domain_.get();
+  offload_setup.wake = [this] { woken_.release(); };
+  auto made = offload::Offload::create(offload_setup);
+  if (!made) return tl::make_unexpected(made.error());
+  offload = std::move(*made);
+  auto client = offload->client();
+  if (!client) return tl::make_unexpected(client.error());
+  client_ = std::move(*client);
+  return {};
+}
+
+Status SwitchRig::resolve(unsigned tunnels, uint8_t mac) {
+  ++generation_;
+  for (unsigned i = 0; i < tunnels; ++i) {
+    offload::EncapUpdate update;
+    update.id = i;
+    update.generation = generation_;
+    update.tunnel.name = fmt::format("vx{}", i);
+    update.tunnel.vni = 100 + i;
+    update.tunnel.local = net::IpAddr::v4(net::be32{kOuterDst});
+    update.tunnel.remote = net::IpAddr::v4(net::be32{kOuterSrc});
+    tunnel::EncapRule& rule = update.rule.emplace();
+    rule.port = kUplink;
+    rule.dst_mac = {{2, 0, 0, 0, 0x99, mac}};
+    rule.src_mac = kUplinkMac;
+    rule.via = update.tunnel.remote;
+    rule.header = tunnel::make_header(update.tunnel, rule.dst_mac, rule.src_mac, std::nullopt);
+    offload->set_encap(std::move(update));
+  }
+  return settle();
+}
+
+Status SwitchRig::add(std::vector<offload::FlowSpec> specs) {
+  for (offload::FlowSpec& spec : specs)
+    if (auto status = client_->add(std::move(spec)); !status) return status;
+  return settle();
+}
+
+Status SwitchRig::remove(unsigned flows) {
+  for (unsigned i = 0; i < flows; ++i)
+    if (auto status = client_->remove(name_of_flow(i)); !status) return status;
+  return settle();
+}
+
+Status SwitchRig::settle() {
+  bool done = false;
+  const TimePoint deadline = Clock::now() + kSettleLimit;
+  offload->barrier([&done] { done = true; });
+  while (!done) {
+    // What comes too late has nowhere to go: the offload ends with the rig, and calls nobody then.
+    if (!woken_.try_acquire_until(deadline)) return error("not settled within {} s", kSettleLimit.count());
+    offload->run_answers();
+  }
+  return {};
+}
+
+}  // namespace culvert::bench

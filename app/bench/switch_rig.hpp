@@ -1,0 +1,63 @@
+// What the benchmarks of rules stand on: an embedded switch in software (drivers/net/eswitch) with an uplink
+// and one tenant, whose wires are net_null and carry nothing, and an Offload on it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <semaphore>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "offload/offload.hpp"
+#include "port/port.hpp"
+#include "rcu/domain.hpp"
+#include "rig.hpp"
+
+namespace culvert::bench {
+
+struct SwitchSetup {
+  offload::LayoutWish layout = offload::LayoutWish::tagged;
+  std::string device;  // arguments of the switch, beside its wires: "profile=mlx5"
+};
+
+// `flows` flows of the tenant's, each to an address and UDP port of its own, shared out over `tunnels`.
+std::vector<offload::FlowSpec> flow_specs(unsigned flows, unsigned tunnels);
+
+class SwitchRig {
+ public:
+  // Error: there is no such device, or it takes no rules.
+  static Result<std::unique_ptr<SwitchRig>> make(const SwitchSetup& setup);
+  SwitchRig(const SwitchRig&) = delete;
+  SwitchRig& operator=(const SwitchRig&) = delete;
+
+  // Each of these returns when all that it said is in the NIC, out of it or refused. Error: not within a
+  // minute.
+
+  // The first `tunnels` tunnels lead to the one neighbour, whose MAC ends in `mac`.
+  Status resolve(unsigned tunnels, uint8_t mac);
+  Status add(std::vector<offload::FlowSpec> specs);
+  // The first `flows` of flow_specs().
+  Status remove(unsigned flows);
+
+ private:
+  SwitchRig() = default;
+  Status open(const SwitchSetup& setup);
+  Status settle();
+
+  // Made in this order, gone in the other.
+  port::Mempool pool_;
+  std::unique_ptr<rcu::Domain> domain_;
+  std::optional<Vdev> uplink_wire_, tenant_wire_, switch_;
+  std::vector<std::unique_ptr<port::Port>> ports_;
+  std::counting_semaphore<> woken_{0};
+  uint64_t generation_ = 0;
+
+ public:
+  std::unique_ptr<offload::Offload> offload;
+
+ private:
+  std::unique_ptr<offload::Offload::Client> client_;
+};
+
+}  // namespace culvert::bench

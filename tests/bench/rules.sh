@@ -1,0 +1,55 @@
+#!/bin/sh
+# Rules a second into the embedded switch: culvert-bench beside dpdk-test-flow-perf, in turns; medians, and how many times
+# flow-perf's time culvert takes.
+# usage: rules.sh BUILD [ROUNDS] [ARGUMENTS OF THE SWITCH, e.g. profile=mlx5]
+#
+# Both make 100,000 transfer rules in group 0 of a switch with an uplink and a tenant over net_null, at the same place for all:
+#   flat    eth, ipv4, udp -> count, 50 bytes of header, out of a port
+#   tagged  eth, ipv4, udp -> count, tag, jump
+# culvert's match the tenant's port, the destination, the protocol and the UDP port, and count in an indirect action (one call
+# more a rule); flow-perf's match the source. flow-perf's figure is rte_flow_create and no more; culvert's begins at
+# Offload::Client::add and has precedence, state and bookkeeping of each flow in it.
+set -eu
+build=$1 rounds=${2:-5} arguments=${3:-}
+plugins=$("$(dirname "$0")/../private_plugins.sh" "$build/drivers/net/eswitch/librte_net_eswitch.so" \
+  "$build/tests/eswitch/libfirst_port.so")
+work=$(mktemp -d)
+trap 'rm -rf "$plugins" "$work"' EXIT
+eal="-l 0,1 --no-huge -m 512 --no-pci --no-telemetry --log-level=warning --file-prefix=rules$$"
+
+# shellcheck disable=SC2086  # lists of words
+flow_perf() { # LAYOUT ACTIONS
+  dpdk-test-flow-perf $eal -d "$plugins/librte_net_eswitch.so" -d "$plugins/libfirst_port.so" \
+    --vdev first_port_hold --vdev first_port_hold1 --vdev net_null0,no-rx=1 --vdev net_null1,no-rx=1 --vdev first_port_release \
+    --vdev "net_eswitch0,uplink=net_null0,rep=net_null1${arguments:+,$arguments}" -- --rules-count=100000 \
+    --rules-batch=100000 --portmask=0x1 --deletion-rate --transfer --group=0 --ether --ipv4 --udp $2 > "$work/out" 2>&1 ||
+    { cat "$work/out" >&2; exit 1; }
+  awk -v layout="$1" '/Total flows insertion/ { print "flow-perf insert", layout, $(NF - 2) * 1000 }
+    /Total deletion/ { print "flow-perf delete", layout, $(NF - 2) * 1000 }' "$work/out" >> "$work/rates"
+}
+
+# shellcheck disable=SC2086
+culvert() { # LAYOUT
+  "$build/app/bench/culvert-bench" $eal -- --json --runs 1 ${arguments:+--eswitch "$arguments"} "rule_insert_$1.100000" \
+    "rule_delete_$1.100000" | sed -E 's/.*rule_([a-z]*)_([a-z]*)\..*"value":([0-9.]*).*/culvert \1 \2 \3/' >> "$work/rates"
+}
+
+uptime
+for _ in $(seq "$rounds"); do
+  flow_perf flat "--count --raw-encap=ether,ipv4,udp,vxlan --port-id"
+  culvert flat
+  flow_perf tagged "--count --set-tag --jump"
+  culvert tagged
+done
+uptime
+sort -k1,3 -k4n "$work/rates" | awk -v rounds="$rounds" '
+  { values[$1 " " $2 " " $3] = values[$1 " " $2 " " $3] " " $4 }
+  END {
+    for (key in values) { split(values[key], sorted, " "); median[key] = sorted[int((rounds + 1) / 2)] }
+    for (key in median) {
+      split(key, word, " ")
+      if (word[1] == "culvert")
+        printf "%s %s: culvert %.0f rules/s, flow-perf %.0f; %.2f times the time, %d rounds\n", word[2], word[3], median[key],
+          median["flow-perf " word[2] " " word[3]], median["flow-perf " word[2] " " word[3]] / median[key], rounds
+    }
+  }' | sort
