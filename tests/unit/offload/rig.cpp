@@ -97,12 +97,14 @@ std::vector<Bytes> send_with_meta(TestSwitch& wires, SendPool& pool, const Bytes
   wires.left(0);
   EXPECT_EQ(rte_eth_tx_burst(wires.port(0), 0, &mbuf, 1), 1);
   // The switch's own thread sends it: settle() knows only of what the harness sent.
-  std::vector<Bytes> left;
-  for (int i = 0; i < 100 && left.empty(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    left = wires.left(0);
-  }
-  return left;
+  const auto under_way = [&wires] {
+    int status = RTE_ETH_TX_DESC_DONE;
+    for (uint16_t offset = 0; status == RTE_ETH_TX_DESC_DONE; ++offset)
+      status = rte_eth_tx_descriptor_status(wires.port(0), 0, offset);
+    return status == RTE_ETH_TX_DESC_FULL;  // else an error: the ring's end
+  };
+  for (int i = 0; i < 10'000 && under_way(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return wires.left(0);
 }
 
 std::vector<Bytes> Rig::sent(const Bytes& frame, uint32_t meta) {
