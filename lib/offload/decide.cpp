@@ -17,6 +17,15 @@ std::string needs_software(const tunnel::Tunnel& tunnel) {
 
 }  // namespace
 
+bool Node::carries() const {
+  const auto real = [](const Installed& rule) { return rule.form.kind == Form::Kind::real; };
+  return std::ranges::any_of(entries, [&](const Entry& entry) {
+    return (entry.in.handle != nullptr && real(entry.in)) ||
+           (entry.busy == Entry::Busy::creating && real(entry.making)) ||
+           (entry.busy == Entry::Busy::destroying && real(entry.leaving));
+  });
+}
+
 bool Node::has_rules() const {
   return std::ranges::any_of(entries, [](const Entry& entry) {
     return entry.in.handle != nullptr || entry.busy != Entry::Busy::no;
@@ -119,7 +128,11 @@ Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row, const Overlaps
   if (!row.now.rule) {
     Outcome outcome{.state = FlowState::pending, .reason = row.now.reason};
     // The rules that lead to a slot stay when its next hop goes: without the slot's rule they lead to a miss.
-    if (tagged && !is_slot && node.covers() && node.want.kind == Form::Kind::real) outcome.want = node.want;
+    // But not in the way of one of higher precedence.
+    const Node* const higher = blocker_of(overlaps);
+    if (tagged && !is_slot && node.covers() && node.want.kind == Form::Kind::real &&
+        (higher == nullptr || higher->want.kind != Form::Kind::none))
+      outcome.want = node.want;
     outcome.desires = outcome.want.kind == Form::Kind::real;
     return outcome;
   }
@@ -224,9 +237,10 @@ bool Engine::makes_way(const Overlaps& overlaps) {
                              [](const Node* other) { return !other->doomed && other->claim->no_room; });
 }
 
+// Not before those have left that would take its packets; a hold takes none.
 bool Engine::may_leave(const Node& node) const {
   if (!node.claim || node.doomed || ending_) return true;
-  return std::ranges::none_of(overlaps_of(node).lower, &Node::has_rules);
+  return std::ranges::none_of(overlaps_of(node).lower, &Node::carries);
 }
 
 // A place among the driver's priorities: where its own priority would be, moved between those it overlaps

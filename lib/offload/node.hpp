@@ -145,6 +145,7 @@ struct Node {
   bool hold_refused = false;
 
   bool has_rules() const;  // in the NIC, or perhaps in it
+  bool carries() const;    // the same of rules that are no holds
   bool covers() const;     // every entry has a rule that decides
   bool is_settled() const;
   bool counts() const {  // packets that go into a tunnel or come out of one

@@ -58,12 +58,12 @@ void Engine::complete(Target& target, const Completion& completion) {
   if (cookie->is_leftover) return leftover_gone(target, *static_cast<Target::Leftover*>(cookie), completion);
   Entry& entry = *static_cast<Entry*>(cookie);
   Node& node = *entry.node;
-  const bool covered = node.covers();
+  const bool covered = node.covers(), carried = node.carries();
   if (completion.operation == Operation::create)
     created(entry, completion);
   else
     destroyed(entry, completion);
-  if (node.claim && (node.covers() != covered || !node.has_rules())) {
+  if (node.claim && (node.covers() != covered || node.carries() != carried || !node.has_rules())) {
     if (!node.has_rules() && node.want.kind == Form::Kind::none) node.claim->base.reset();
     const Overlaps overlaps = overlaps_of(node);
     look_again(node, overlaps.higher);

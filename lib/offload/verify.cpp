@@ -58,7 +58,8 @@ std::vector<std::string> Engine::audit() const {
   }
   if (!settling_.empty())
     found.push_back(
-        fmt::format("{} changes are under way; `wait` returns when they are done", settling_.size()));
+        fmt::format("{} changes are under way, the first of them: {}; `wait` returns when they are done",
+                    settling_.size(), describe(*settling_.begin()->second)));
   if (held != known)
     found.push_back(fmt::format("{} rules were made and not destroyed, {} are known", held, known));
   std::ranges::sort(found);

@@ -86,7 +86,8 @@ void Gateway::settle() {
   const auto deadline = std::chrono::steady_clock::now() + 20s;
   while (future.wait_for(1ms) != std::future_status::ready) {
     offload->run_answers();
-    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("not settled within 20 s");
+    if (std::chrono::steady_clock::now() > deadline)
+      throw std::runtime_error(fmt::format("not settled within 20 s:\n{}", fmt::join(verify(), "\n")));
   }
 }
 
