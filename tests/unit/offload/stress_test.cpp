@@ -33,7 +33,7 @@ class Stress : public ::testing::Test {
   void churn() {
     running_ = true;
     std::vector<std::thread> threads;
-    for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back([this] { user(random_()); });
+    for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back([this, seed = random_()] { user(seed); });
     const auto end = std::chrono::steady_clock::now() + kRound;
     while (std::chrono::steady_clock::now() < end) {
       flap();
