@@ -75,6 +75,7 @@ void Engine::keep_count(Node& node, const Installed& rule) {
 }
 
 void Engine::credit(Node& node, const Counts& more) {
+  if (node.is_source()) return leave(StationUsed{node.network, *node.mac});  // counted where they go
   const auto add = [&more](auto& to) {
     to.packets.fetch_add(more.packets, std::memory_order_relaxed);
     to.bytes.fetch_add(more.bytes, std::memory_order_relaxed);

@@ -148,9 +148,13 @@ struct Node {
   bool carries() const;    // the same of rules that are no holds
   bool covers() const;     // every entry has a rule that decides
   bool is_settled() const;
-  bool counts() const {  // packets that go into a tunnel or come out of one
+  // Lets a known station's frames go on.
+  bool is_source() const {
+    return mac && (kind == NodeKind::tenant_source || kind == NodeKind::tunnel_source);
+  }
+  bool counts() const {  // packets that go into a tunnel or come out of one, or that a station sends
     return kind == NodeKind::explicit_flow || kind == NodeKind::path || kind == NodeKind::station ||
-           kind == NodeKind::slot || kind == NodeKind::mark;
+           kind == NodeKind::slot || kind == NodeKind::mark || is_source();
   }
 };
 
@@ -175,9 +179,8 @@ struct EncapRow {
   std::list<std::unique_ptr<Node>>
       marks;  // on a plain NIC: the last is the newest, others wait to be drained
   std::list<std::unique_ptr<Node>> terminations;  // steering, or the decap of a plain NIC: one a wire
-  std::optional<NetworkId> network;
-  size_t unsettled = 0;  // nodes of its
-  bool timed = false;    // `now.since` is to be measured
+  size_t unsettled = 0;                           // nodes of its
+  bool timed = false;                             // `now.since` is to be measured
 };
 
 // A flow as readers see it: found under RCU, kept by a reference.

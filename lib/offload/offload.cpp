@@ -315,10 +315,12 @@ FlowView view_of(const Flow& flow, const std::vector<EncapState>& encaps) {
   }
   const std::string* reason = flow.reason.load();
   view.state = flow.state.load(std::memory_order_acquire);
-  if (view.encap && flow.by_slot.load(std::memory_order_acquire)) {
-    // Its own rule is in: whether it leads anywhere is the slot's matter.
+  const auto slot =
+      view.encap ? encaps[*view.encap].slot.load(std::memory_order_acquire) : EncapState::Slot::none;
+  // Its own rule is in: whether it leads anywhere is the slot's matter. And without a next hop it waits,
+  // whatever the NIC would say.
+  if (view.encap && (flow.by_slot.load(std::memory_order_acquire) || slot == EncapState::Slot::pending)) {
     const EncapState& encap = encaps[*view.encap];
-    const auto slot = encap.slot.load(std::memory_order_acquire);
     view.state = slot == EncapState::Slot::in        ? FlowState::offloaded
                  : slot == EncapState::Slot::refused ? FlowState::software
                                                      : FlowState::pending;

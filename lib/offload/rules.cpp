@@ -206,10 +206,11 @@ void Engine::build(Rule& rule, const Entry& entry) const {
         match.eth_src = node.mac;
         return hold(rule, spot, port_ids_[node.port], match);
       }
-      return tenant_source(rule, spot, port_ids_[node.port], node.mac, node.network);
+      return tenant_source(rule, spot, port_ids_[node.port], node.mac, node.network, node.counter);
     }
     case NodeKind::tunnel_source:
-      return tunnel_source(rule, spot, port_ids_[node.port], underlay(), node.mac, node.network);
+      return tunnel_source(rule, spot, port_ids_[node.port], underlay(), node.mac, node.network,
+                           node.counter);
     case NodeKind::slot:
       return slot_encap(rule, spot, node.encap, header(), node.counter);
     case NodeKind::mark:

@@ -199,6 +199,22 @@ TEST(Networks, AnEncapIsInHardwareWhileARuleHasItsHeader) {
   EXPECT_FALSE(gateway.offload->encap(0).in_hardware);
 }
 
+TEST(Networks, AStationThatOnlySendsIsInUse) {
+  Gateway gateway({.arguments = "profile=mlx5"});
+  gateway.resolve(0, 1);
+  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
+  ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+  ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
+  gateway.settle();
+  ASSERT_EQ(decapsulated(gateway, from_peer(inner_frame(kB, kA))), 1u);
+  bool used = false;
+  EXPECT_TRUE(within(2s, [&] {
+    for (const Event& event : gateway.offload->take_events())
+      if (const auto* station = std::get_if<StationUsed>(&event)) used = used || station->mac == kB;
+    return used;
+  }));
+}
+
 TEST(PlainNic, NoMarkIsGivenWhileTheRulesThatItNeedsAreNotIn) {
   Gateway gateway({.wires = 1, .arguments = "profile=mlx5,fail=create:every:1"});
   gateway.settle();
