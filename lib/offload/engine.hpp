@@ -181,7 +181,8 @@ class Engine {
   }
   std::string unable_text(PortIndex port) const;
   Overlaps overlaps_of(const Node& node) const;
-  void look_again(const Node& node, const std::vector<Node*>& others);
+  void tell_higher(const Node& node, const Overlaps& overlaps);
+  void tell_lower(const Node& node, const Overlaps& overlaps);
   static const Node* blocker_of(const Overlaps& overlaps);
   static bool holds_back(const Overlaps& overlaps);
   static bool makes_way(const Overlaps& overlaps);

@@ -76,8 +76,8 @@ void Engine::complete(Target& target, const Completion& completion) {
   if (node.claim && (node.covers() != covered || node.carries() != carried || !node.has_rules())) {
     if (!node.has_rules() && node.want.kind == Form::Kind::none) node.claim->base.reset();
     const Overlaps overlaps = overlaps_of(node);
-    look_again(node, overlaps.higher);
-    look_again(node, overlaps.lower);
+    tell_higher(node, overlaps);
+    tell_lower(node, overlaps);
   }
   if (node.kind == NodeKind::fixed && node.covers() != covered)
     for (const auto& [id, row] : encaps_)  // marks wait for it
