@@ -28,7 +28,7 @@ void Engine::step(Entry& entry) {
   if (node.target->queue_of(node).room() == 0) return mark_dirty(node);
   if (node.want.kind != Form::Kind::none) return create(entry);
   if (!may_leave(node)) return;
-  if (node.doomed && node.counting != 0) read_counter(node);
+  if (node.doomed && node.counting_place != 0) read_counter(node);
   destroy(entry, std::exchange(entry.in, {}));
 }
 
@@ -115,7 +115,7 @@ void Engine::created(Entry& entry, const Completion& completion) {
     node.refusal.clear();
   }
   if (made.form.kind == Form::Kind::real) {
-    start_counting(node);
+    if (node.counting_place == 0 && node.counts()) counting_.add(&node);
     if (node.by_slot != made.form.slot.has_value()) read_counter(node);  // to whom it was credited before
     node.by_slot = made.form.slot.has_value();
   }
@@ -256,10 +256,10 @@ void Engine::settle(Node& node, uint64_t since) {
   const bool settled = node.is_settled();
   if (!settled) return settle_later(node, since);
   if (node.doomed && node.flow != nullptr) look_whether_gone(*node.flow);
-  const uint64_t began = std::exchange(node.settling, 0);
+  const uint64_t began = node.settling;
   if (node.flow != nullptr && node.flow->replaces != nullptr) perhaps_succeeds(*node.flow, began);
   if (began == 0) return;
-  settling_.erase({began, &node});
+  set_moment(node, 0);
   EncapRow* const row = node.has_encap ? &encap(node.encap) : nullptr;
   if (row == nullptr || --row->unsettled != 0 || !std::exchange(row->timed, false)) return;
   const auto us =
@@ -278,14 +278,18 @@ void Engine::perhaps_succeeds(Flow& flow, uint64_t since) {
 // `since`: the moment of what unsettled it, which the barriers after that wait for; 0: now.
 void Engine::settle_later(Node& node, uint64_t since) {
   if (node.settling == 0) {
-    node.settling = since != 0 ? since : ++moment_;
+    set_moment(node, since != 0 ? since : moment_);
     if (node.has_encap) ++encap(node.encap).unsettled;
   } else if (since != 0 && since < node.settling) {
-    settling_.erase({std::exchange(node.settling, since), &node});
-  } else {
-    return;
+    set_moment(node, since);
   }
-  settling_.emplace(node.settling, &node);
+}
+
+void Engine::set_moment(Node& node, uint64_t moment) {
+  if (moment != 0) ++settling_[moment];
+  if (node.settling != 0)
+    if (const auto before = settling_.find(node.settling); --before->second == 0) settling_.erase(before);
+  node.settling = moment;
 }
 
 // --- Room: what the NIC refused is asked for again when something left, and once in a while.
