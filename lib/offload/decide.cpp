@@ -69,7 +69,8 @@ void Engine::decide(Node& node) {
       outcome.state = FlowState::software;
       outcome.reason = "the driver's priorities leave no room between the flows that it overlaps with";
       node.claim->no_room = true;
-      for (Node* other : overlaps.lower) mark_dirty(*other, node.settling);  // they leave, and come back behind it
+      for (Node* other : overlaps.lower)
+        mark_dirty(*other, node.settling);  // they leave, and come back behind it
     }
   }
   node.want = outcome.want;

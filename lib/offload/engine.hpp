@@ -63,7 +63,8 @@ struct Barrier {
 struct Ask {  // anything that is to be looked at between two changes
   std::function<void()> look;
 };
-using Request = std::variant<AddFlow, RemoveFlow, SetEncap, RemoveEncap, SetNetworks, SetMode, Drained, Barrier, Ask>;
+using Request =
+    std::variant<AddFlow, RemoveFlow, SetEncap, RemoveEncap, SetNetworks, SetMode, Drained, Barrier, Ask>;
 
 class Engine {
  public:
@@ -252,8 +253,8 @@ class Engine {
   std::unordered_map<NetworkId, NetworkRow> networks_;
   using Flows = Roster<std::unique_ptr<Flow>, &Flow::place>;
   Flows flows_;
-  std::set<Flow*> early_removals_;  // another thread was faster than the one that adds the flow
-  Flows leaving_;                   // out of the table; freed when nothing refers to them
+  std::set<Flow*> early_removals_;   // another thread was faster than the one that adds the flow
+  Flows leaving_;                    // out of the table; freed when nothing refers to them
   std::vector<Flow*> perhaps_gone_;  // of those: to be looked at by reap()
   Nodes doomed_;                     // of nobody; freed when their rules are out
   std::vector<Node*> dirty_;
@@ -266,7 +267,7 @@ class Engine {
   uint32_t next_mark_ = 0, next_slot_ = 0;
   bool ending_ = false;
   std::vector<Completion> completions_;
-  Places places_;  // arrange()'s, kept for its memory
+  Places places_;         // arrange()'s, kept for its memory
   TimePoint progress_{};  // when something last happened
   TimePoint next_counters_{};
   Roster<Node*, &Node::counting_place> counting_;  // the round of read_counters()

@@ -67,9 +67,9 @@ struct Entry : Cookie {
   Node* node = nullptr;
   uint8_t variant = 0;  // of the node: which of its patterns
   enum class Busy : uint8_t { no, creating, destroying } busy = Busy::no;
-  Installed in;       // what decides now
-  Installed making;   // while creating
-  Installed leaving;  // while destroying; `in` is what replaced it, if anything
+  Installed in;         // what decides now
+  Installed making;     // while creating
+  Installed leaving;    // while destroying; `in` is what replaced it, if anything
   bool buried = false;  // a rule that the driver did not let go stands above `in`: it is made anew
 };
 
@@ -138,9 +138,9 @@ struct Node {
   std::string reason;
   rte_flow_action_handle* counter = nullptr;
 
-  bool dirty = false;     // queued for a decision
+  bool dirty = false;                          // queued for a decision
   size_t encap_place = 0, counting_place = 0;  // in EncapRow::nodes and Engine::counting_
-  uint32_t attempts = 0;  // how often the NIC refused it
+  uint32_t attempts = 0;                       // how often the NIC refused it
   bool waits_for_room = false;
   std::tuple<uint32_t, Order, Node*> place;  // in Target::refused
   Counts counted, past;                      // past: by rules with counters of their own that are gone
@@ -190,8 +190,8 @@ struct NodePlace {
 // flows use it.
 struct EncapRow {
   EncapUpdate now;
-  // Of its slot: new with each tunnel, so that a rule of a tunnel that was deleted, and that a driver does not
-  // let go, never leads into the next one with this id.
+  // Of its slot: new with each tunnel, so that a rule of a tunnel that was deleted, and that a driver does
+  // not let go, never leads into the next one with this id.
   uint32_t slot_number = 0;
   uint64_t terms = 0;  // the generation since which the outer headers of its packets are what they are
   bool known = false;  // configured; else only flows that came too early, or leave late, use it
@@ -264,7 +264,7 @@ struct Target {
   struct Leftover : Cookie {
     RuleQueue& queue;
     rte_flow* handle;
-    uint32_t priority;  // the driver's
+    uint32_t priority;   // the driver's
     const Entry* entry;  // that it was of; null: gone
     std::string what;
     bool posted = false;

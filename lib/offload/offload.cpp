@@ -117,7 +117,9 @@ void Offload::remove_encap(EncapId id) { state_->engine->mailbox().post(RemoveEn
 void Offload::set_networks(std::vector<NetworkSpec> networks) {
   state_->engine->mailbox().post(SetNetworks{std::move(networks)});
 }
-void Offload::set_mode(Mode mode, LayoutWish layout) { state_->engine->mailbox().post(SetMode{mode, layout}); }
+void Offload::set_mode(Mode mode, LayoutWish layout) {
+  state_->engine->mailbox().post(SetMode{mode, layout});
+}
 void Offload::drained(EncapId id, uint64_t generation) {
   state_->engine->mailbox().post(Drained{id, generation});
 }

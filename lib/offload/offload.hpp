@@ -86,7 +86,8 @@ class Offload {
   void set_encap(EncapUpdate update);
   void remove_encap(EncapId id);
   void set_networks(std::vector<NetworkSpec> networks);
-  // Everything that is in the NIC becomes as these want it. Mode::required is not asked again whether ports can.
+  // Everything that is in the NIC becomes as these want it. Mode::required is not asked again whether ports
+  // can.
   void set_mode(Mode mode, LayoutWish layout);
   // Workers have sent all that was marked for generations before this one.
   void drained(EncapId id, uint64_t generation);

@@ -30,13 +30,12 @@ NodePlace place_of(const Node& node) {
           node.udp_ports};
 }
 
-Target* switch_or_null(Target* target) {
-  return target != nullptr && target->is_switch ? target : nullptr;
-}
+Target* switch_or_null(Target* target) { return target != nullptr && target->is_switch ? target : nullptr; }
 
 // Tunnel packets of an encap, on whichever wire they come.
 void add_tunnel_sources(std::vector<NodePlace>& places, Target& target, EncapId id) {
-  for (const PortIndex wire : target.wires) places.push_back({NodeKind::tunnel_source, &target, wire, id, {}});
+  for (const PortIndex wire : target.wires)
+    places.push_back({NodeKind::tunnel_source, &target, wire, id, {}});
 }
 
 }  // namespace
@@ -44,7 +43,8 @@ void add_tunnel_sources(std::vector<NodePlace>& places, Target& target, EncapId 
 // --- Places. A flow's own is the first.
 
 void Engine::add_places(const Explicit& what, Places& places) const {
-  places.push_back({NodeKind::explicit_flow, switch_or_null(target_of(what.port)), what.port, what.encap, {}});
+  places.push_back(
+      {NodeKind::explicit_flow, switch_or_null(target_of(what.port)), what.port, what.encap, {}});
 }
 
 void Engine::add_places(const PathTo& what, Places& places) const {

@@ -1,5 +1,5 @@
-// A set of objects each of which knows its place in it: one joins and leaves without a search and without memory
-// of its own. One thread.
+// A set of objects each of which knows its place in it: one joins and leaves without a search and without
+// memory of its own. One thread.
 #pragma once
 
 #include <cstddef>

@@ -52,7 +52,8 @@ uint32_t Engine::next_level(const Entry& entry) {
   for (const Target::Leftover& rule : node.target->leftovers)
     if (rule.entry == &entry)
       while (first > 0 && rule.priority <= priority(node, node.want, first)) --first;
-  const bool taken = entry.in.handle != nullptr && entry.in.form.base == node.want.base && entry.in.level == first;
+  const bool taken =
+      entry.in.handle != nullptr && entry.in.form.base == node.want.base && entry.in.level == first;
   return taken && first > 0 ? first - 1 : first;
 }
 
@@ -332,6 +333,7 @@ void Engine::retry(TimePoint now) {
       }
     } else {
       target->retry_at = {};
+      target->back_off = {};
     }
     size_t looks = kRetryBudget;
     std::vector<Node*> again;
