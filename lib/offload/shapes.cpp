@@ -133,7 +133,8 @@ void decap(Rule& rule, const Spot& spot, uint16_t uplink, uint32_t network, uint
            const net::Mac& destination, uint16_t tenant, Counter counter) {
   on_switch(rule, spot, kRxDest).from_port(uplink).tag(kNetworkTag, network + 1);
   rule.eth().ip(net::Family::ipv4).udp({}, udp_dst).vxlan().eth({}, destination);
-  rule.count(counter).vxlan_decap().to_port(tenant);
+  // In this order: net_mlx5's templates take no other.
+  rule.vxlan_decap().count(counter).to_port(tenant);
 }
 
 void slot_encap(Rule& rule, const Spot& spot, uint32_t slot, const Encap& encap, Counter counter) {
