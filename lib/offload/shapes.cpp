@@ -16,6 +16,12 @@ Rule& on_switch(Rule& rule, const Spot& spot, uint32_t group) {
   return start(rule, spot, Domain::transfer, group);
 }
 
+// For what comes in by any port.
+Rule& on_switch_from_any(Rule& rule, const Spot& spot, uint32_t group) {
+  on_switch(rule, spot, group);
+  return spot.any_source == AnySource::item ? rule.from_any_port() : rule;
+}
+
 void append_underlay(Rule& rule, const Underlay& underlay) {
   const unsigned width = underlay.dst.width_bits();
   rule.eth()
@@ -119,13 +125,13 @@ void tunnel_source(Rule& rule, const Spot& spot, uint16_t uplink, const Underlay
 
 void path_tagged(Rule& rule, const Spot& spot, uint32_t network, const net::Mac& destination, uint32_t slot,
                  Counter counter) {
-  on_switch(rule, spot, kTxDest).from_any_port().tag(kNetworkTag, network + 1).eth({}, destination);
+  on_switch_from_any(rule, spot, kTxDest).tag(kNetworkTag, network + 1).eth({}, destination);
   to_slot(rule.count(counter), spot, slot);
 }
 
 void path_flat(Rule& rule, const Spot& spot, uint32_t network, const net::Mac& destination,
                const Encap& encap, Counter counter) {
-  on_switch(rule, spot, kTxDest).from_any_port().tag(kNetworkTag, network + 1).eth({}, destination);
+  on_switch_from_any(rule, spot, kTxDest).tag(kNetworkTag, network + 1).eth({}, destination);
   send(rule.count(counter), encap);
 }
 
@@ -138,7 +144,7 @@ void decap(Rule& rule, const Spot& spot, uint16_t uplink, uint32_t network, uint
 }
 
 void slot_encap(Rule& rule, const Spot& spot, uint32_t slot, const Encap& encap, Counter counter) {
-  on_switch(rule, spot, kEncap).from_any_port().tag(kSlotTag, slot + 1);
+  on_switch_from_any(rule, spot, kEncap).tag(kSlotTag, slot + 1);
   send(rule.count(counter), encap);
 }
 
