@@ -62,7 +62,7 @@ Result<Measured> measure_mac_change(const SwitchSetup& setup, unsigned flows, un
 
 }  // namespace
 
-std::vector<Benchmark> rule_benchmarks(const std::string& device) {
+std::vector<Benchmark> rule_benchmarks(const SwitchDevice& device) {
   std::vector<Benchmark> benchmarks;
   for (const LayoutWish layout : {LayoutWish::flat, LayoutWish::tagged}) {
     const SwitchSetup setup{layout, device};
