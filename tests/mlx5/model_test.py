@@ -4,6 +4,7 @@ net_mlx5, and both take it or refuse it in the same words. usage: model_test.py 
 
 import itertools
 import os
+import re
 import sys
 import unittest
 
@@ -68,6 +69,47 @@ def rules(direction, shapes):
             yield f"flow create 0 {direction} group {group} pattern {pattern} / end actions {counted.format(action)} / end"
 
 
+TEMPLATES = {
+    "items": ["represented_port ethdev_port_id mask 0xffff / eth / ipv4 dst mask 255.255.255.255", "tag data mask 0xffffffff index is 1",
+              "represented_port ethdev_port_id mask 0xffff / eth dst mask ff:ff:ff:ff:ff:ff"],
+    "actions": ["count / raw_encap index 0 / represented_port ethdev_port_id 0", "raw_encap index 0 / count / represented_port ethdev_port_id 0",
+                "vxlan_decap / count / represented_port ethdev_port_id 1", "count / vxlan_decap / represented_port ethdev_port_id 1",
+                "jump group 2", "drop", TAGGED, "count / drop", "port_representor port_id 1", "MODIFY / jump group 2",
+                "count / MODIFY / jump group 2", "MODIFY / count / jump group 2", "BAD_OPERATION / jump group 2",
+                "BAD_LEVEL / jump group 2", "BAD_WIDTH / jump group 2"],
+}
+TAG = ("modify_field op {} dst_type tag dst_level {} {}src_type value src_value {} width {}")
+ACTION = TAG.format("set", "1", "", "07000000", "32")
+MODIFY = {  # the action and its mask
+    "MODIFY": (ACTION, TAG.format("set", "4294967295", "dst_offset 4294967295 ", "00000000", "4294967295")),
+    "BAD_OPERATION": (ACTION, TAG.format("add", "4294967295", "dst_offset 4294967295 ", "00000000", "4294967295")),
+    "BAD_LEVEL": (ACTION, TAG.format("set", "1", "dst_offset 4294967295 ", "00000000", "4294967295")),
+    "BAD_WIDTH": (ACTION, TAG.format("set", "4294967295", "dst_offset 4294967295 ", "00000000", "32")),
+}
+
+
+def templates():
+    """Templates and a table for each pair, on an uplink with flow queues."""
+    yield "port stop all"
+    for port in range(2):
+        yield f"flow configure {port} queues_number 1 queues_size 64 counters_number 64"
+    yield "port start all"
+    for number, (items, actions) in enumerate(itertools.product(TEMPLATES["items"], TEMPLATES["actions"]), 1):
+        masks = actions
+        for name, (action, mask) in MODIFY.items():
+            actions, masks = actions.replace(name, action), masks.replace(name, mask)
+        yield f"flow pattern_template 0 create transfer pattern_template_id {number} template {items} / end"
+        yield f"flow actions_template 0 create transfer actions_template_id {number} template {actions} / end mask {masks} / end"
+        yield (f"flow template_table 0 create table_id {number} group 1 priority 0 transfer rules_number 8 pattern_template {number} "
+               f"actions_template {number}")
+
+
+def shifted_template(command, wires):
+    """The same for a testpmd whose first ethdevs are the model's wires."""
+    return re.sub(r"(flow (?:configure|pattern_template|actions_template|template_table) |ethdev_port_id |port_id )(\d+)",
+                  lambda match: match[1] + str(int(match[2]) + wires), command)
+
+
 class Model(unittest.TestCase):
     driver = None
     show = False
@@ -78,21 +120,32 @@ class Model(unittest.TestCase):
             real = testpmd.converse(machine, commands, ",".join(["dv_flow_en=1", *devargs]), ["--rxq=2", "--txq=2"])[1:]
         wires = vfs + 1
         model = converse_with_model(self.driver, wires, [shifted(command, wires, wires) for command in commands])
+        self.check(commands, real, model)
+
+    def check(self, commands, real, model):
+        real, model = [list(map(testpmd.refusal, said)) for said in (real, model)]
         different = []
-        for command, here, there in zip(commands, map(testpmd.refusal, real), map(testpmd.refusal, model)):
+        for command, here, there in zip(commands, real, model):
             if self.show:
                 print(f"{'NO' if here else 'ok'} {command} => {here or ''}")
             if here != there:
                 different.append(f"{command}\n  net_mlx5: {here or 'takes it'}\n  model:    {there or 'takes it'}")
         self.assertGreater(len(commands), 100)
         self.assertEqual(different, [], f"{len(different)} of {len(commands)} differ:\n" + "\n".join(different))
-        print(f"{len(commands)} rules, {sum(1 for answer in real if testpmd.refusal(answer))} of them refused, by both")
+        print(f"{len(commands)} commands, {sum(map(bool, real))} of them refused, by both")
 
     def test_egress(self):
         self.compare(0, list(rules("egress", EGRESS)))
 
     def test_ingress(self):
         self.compare(0, list(rules("ingress", INGRESS)))
+
+    def test_templates(self):
+        commands = [*PREPARATIONS, *templates()]
+        with Machine(vfs=1) as machine:
+            real = testpmd.converse(machine, commands, "dv_flow_en=2,representor=0")[1:]
+        model = converse_with_model(self.driver, 2, [shifted_template(command, 2) for command in commands])
+        self.check(commands, real, model)
 
     def test_transfer(self):
         self.compare(2, list(rules("transfer", TRANSFER)), "representor=[0-1]")

@@ -56,7 +56,8 @@ bool mlx5_accepts_indirect(const Port& port, const rte_flow_action& action, rte_
 bool mlx5_accepts_template(const Port& port, const rte_flow_action actions[], const rte_flow_action masks[],
                            rte_flow_error* error) {
   for (; actions->type != RTE_FLOW_ACTION_TYPE_END; ++actions, ++masks) {
-    if (actions->type == RTE_FLOW_ACTION_TYPE_SET_TAG)
+    if (actions->type == RTE_FLOW_ACTION_TYPE_SET_TAG ||
+        actions->type == RTE_FLOW_ACTION_TYPE_PORT_REPRESENTOR)
       return refuse_action(error, ENOTSUP, actions, "action not supported in template API");
     if (actions->type == RTE_FLOW_ACTION_TYPE_AGE && port.flow_queues->attr.nb_aging_objects == 0)
       return refuse_action(error, EINVAL, actions, "aging pool not initialized");
