@@ -119,7 +119,8 @@ void Hardware::set_mode(const config::Offload& wanted) {
 
 // Does the NIC see the difference? The reason for people, and the tunnel's MTU, are none of its business.
 bool Hardware::is_news(const offload::EncapUpdate& before, const offload::EncapUpdate& now) {
-  if (before.generation == 0 || before.tunnel != now.tunnel || before.terminated != now.terminated) return true;
+  if (before.generation == 0 || before.tunnel != now.tunnel || before.terminated != now.terminated)
+    return true;
   if (!before.rule || !now.rule) return true;
   return before.rule->port != now.rule->port || before.rule->header != now.rule->header;
 }

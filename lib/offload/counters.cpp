@@ -13,21 +13,6 @@ constexpr size_t kCounterBudget = 4096;  // queries a period
 constexpr size_t kCounterTurn = 256;     // and in one turn
 }  // namespace
 
-void Engine::start_counting(Node& node) {
-  if (node.counting != 0 || !node.counts()) return;
-  counting_.push_back(&node);
-  node.counting = counting_.size();
-}
-
-void Engine::stop_counting(Node& node) {
-  const size_t place = std::exchange(node.counting, 0);
-  if (place == 0) return;
-  counting_[place - 1] = counting_.back();
-  counting_[place - 1]->counting = place;
-  node.counting = 0;
-  counting_.pop_back();
-}
-
 void Engine::read_counters(TimePoint now) {
   if (now >= next_counters_) {
     next_counters_ = now + kCounterPeriod;

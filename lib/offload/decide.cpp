@@ -69,14 +69,16 @@ void Engine::decide(Node& node) {
       outcome.state = FlowState::software;
       outcome.reason = "the driver's priorities leave no room between the flows that it overlaps with";
       node.claim->no_room = true;
-      look_again(node, overlaps.lower);  // they leave, and come back behind it
+      for (Node* other : overlaps.lower)
+        mark_dirty(*other, node.settling);  // they leave, and come back behind it
     }
-    // Others look anew at what this one has become.
-    if (node.claim->desires != desired) look_again(node, overlaps.higher);
-    if ((outcome.want.kind == Form::Kind::none) != (before.kind == Form::Kind::none))
-      look_again(node, overlaps.lower);
   }
   node.want = outcome.want;
+  if (node.claim) {
+    if (node.claim->desires != desired) tell_higher(node, overlaps);
+    if (node.doomed || (node.want.kind == Form::Kind::none) != (before.kind == Form::Kind::none))
+      tell_lower(node, overlaps);
+  }
   node.state = outcome.state;
   node.reason = std::move(outcome.reason);
   step(node);
@@ -215,8 +217,21 @@ Engine::Overlaps Engine::overlaps_of(const Node& node) const {
   return found;
 }
 
-void Engine::look_again(const Node& node, const std::vector<Node*>& others) {
-  for (Node* other : others) mark_dirty(*other, node.settling);
+// Others look anew at what this one has become, those that may act on it: each of N flows that comes and goes
+// ahead of M stations would else have M decisions made, which look at N flows each.
+
+// They wait for it to leave, or hold its packets.
+void Engine::tell_higher(const Node& node, const Overlaps& overlaps) {
+  for (Node* other : overlaps.higher)
+    if (other->want.kind != Form::Kind::real || !other->is_settled()) mark_dirty(*other, node.settling);
+}
+
+// They may go in behind it, or have to leave because it is not in.
+void Engine::tell_lower(const Node& node, const Overlaps& overlaps) {
+  const bool lets_in = node.doomed || (node.want.kind != Form::Kind::none && node.covers());
+  const Form::Kind unmoved = lets_in ? Form::Kind::real : Form::Kind::none;
+  for (Node* other : overlaps.lower)
+    if (other->want.kind != unmoved) mark_dirty(*other, node.settling);
 }
 
 // The first one of higher precedence that has not all its packets in hand.

@@ -39,15 +39,15 @@ bool Engine::release(Node& node) {
       kLog.warning("{}: a counter could not be given back: {}", node.target->name, gone.error().message);
     node.counter = nullptr;
   }
-  if (node.claim) node.target->claims[node.claim->port].remove(node.claim->key, node.claim.get());
+  if (node.claim) node.target->claims[node.claim->port].remove(node.claim->key, &*node.claim);
   node.claim.reset();
   if (node.target != nullptr)
     for (Target::Leftover& rule : node.target->leftovers)
       if (rule.entry != nullptr && rule.entry->node == &node) rule.entry = nullptr;
-  stop_counting(node);
+  if (node.counting_place != 0) counting_.take(node);
   no_room_wanted(node);
   if (const auto row = encaps_.find(node.encap); node.has_encap && row != encaps_.end()) {
-    row->second->nodes.erase(&node);
+    if (node.encap_place != 0) row->second->nodes.take(node);
     encaps_leaving_ = encaps_leaving_ || row->second->removed;
   }
   return true;
@@ -68,7 +68,7 @@ void Engine::reap() {
       continue;
     }
     table_.release(flow->id);
-    retired_.retire(std::move(leaving_flows_.extract(flow).mapped()));
+    retired_.retire(leaving_.take(*flow));
   }
   if (!std::exchange(encaps_leaving_, false)) return;
   std::erase_if(encaps_, [](const auto& entry) {

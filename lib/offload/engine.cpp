@@ -175,7 +175,7 @@ void Engine::prepare(Node& node, NodeKind kind, Target* target) {
 void Engine::attach(Node& node, EncapId id) {
   node.encap = id;
   node.has_encap = true;
-  encap(id).nodes.insert(&node);
+  encap(id).nodes.add(&node);
 }
 
 void Engine::set_entries(Node& node, size_t count) {

@@ -108,6 +108,7 @@ class Engine {
     bool desires = false;  // wants to be in the NIC, whether others let it or not
   };
   using Nodes = std::vector<std::unique_ptr<Node>>;
+  using Places = std::vector<NodePlace>;
   // Nodes are of a flow, or of a network's gates.
   struct Whose {
     Flow* flow = nullptr;
@@ -142,12 +143,12 @@ class Engine {
   static std::optional<NetworkId> network_of(const Flow& flow);
   void udp_port_is(EncapId id, uint16_t port, std::optional<uint16_t> before);
   std::vector<uint16_t> udp_ports_of(const NetworkSpec& network) const;
-  std::vector<NodePlace> places_of(const Explicit& what) const;
-  std::vector<NodePlace> places_of(const PathTo& what) const;
-  std::vector<NodePlace> places_of(const StationAt& what) const;
-  std::vector<NodePlace> gates_of(const NetworkSpec& network) const;
+  void add_places(const Explicit& what, Places& places) const;
+  void add_places(const PathTo& what, Places& places) const;
+  void add_places(const StationAt& what, Places& places) const;
+  void add_gates(const NetworkSpec& network, Places& places) const;
   void arrange(Flow& flow);
-  void arrange(Nodes& nodes, const std::vector<NodePlace>& places, const Whose& whose);
+  void arrange(Nodes& nodes, const Places& places, const Whose& whose);
   std::unique_ptr<Node> make_node(const NodePlace& place, const Whose& whose);
 
   // engine.cpp
@@ -182,7 +183,8 @@ class Engine {
   }
   std::string unable_text(PortIndex port) const;
   Overlaps overlaps_of(const Node& node) const;
-  void look_again(const Node& node, const std::vector<Node*>& others);
+  void tell_higher(const Node& node, const Overlaps& overlaps);
+  void tell_lower(const Node& node, const Overlaps& overlaps);
   static const Node* blocker_of(const Overlaps& overlaps);
   static bool holds_back(const Overlaps& overlaps);
   static bool makes_way(const Overlaps& overlaps);
@@ -208,6 +210,7 @@ class Engine {
   void build(Rule& rule, const Entry& entry) const;
   void settle(Node& node, uint64_t since = 0);
   void settle_later(Node& node, uint64_t since);
+  void set_moment(Node& node, uint64_t moment);
   void perhaps_succeeds(Flow& flow, uint64_t since);
   void want_room(Node& node);
   static void no_room_wanted(Node& node);
@@ -218,8 +221,6 @@ class Engine {
   void explain_refusal(const Node& node, std::vector<std::string>& lines) const;
 
   // counters.cpp: what the NIC has counted.
-  void start_counting(Node& node);
-  void stop_counting(Node& node);
   void read_counters(TimePoint now);
   void read_counter(Node& node);
   void keep_count(Node& node, const Installed& rule);
@@ -250,24 +251,26 @@ class Engine {
   std::unordered_map<EncapId, std::unique_ptr<EncapRow>> encaps_;
   bool encaps_leaving_ = false;
   std::unordered_map<NetworkId, NetworkRow> networks_;
-  std::unordered_map<Flow*, std::unique_ptr<Flow>> flows_;
-  std::set<Flow*> early_removals_;  // another thread was faster than the one that adds the flow
-  // Out of the table; freed when nothing refers to them.
-  std::unordered_map<Flow*, std::unique_ptr<Flow>> leaving_flows_;
+  using Flows = Roster<std::unique_ptr<Flow>, &Flow::place>;
+  Flows flows_;
+  std::set<Flow*> early_removals_;   // another thread was faster than the one that adds the flow
+  Flows leaving_;                    // out of the table; freed when nothing refers to them
   std::vector<Flow*> perhaps_gone_;  // of those: to be looked at by reap()
   Nodes doomed_;                     // of nobody; freed when their rules are out
   std::vector<Node*> dirty_;
-  // Nodes that are not settled, by the moment at which that began.
-  std::set<std::pair<uint64_t, Node*>> settling_;
-  uint64_t moment_ = 0;
+  // How many nodes are not settled, by the moment of what unsettled them. A moment ends with a barrier, which
+  // waits for its nodes and those of the moments before.
+  std::map<uint64_t, size_t> settling_;
+  uint64_t moment_ = 1;
   std::multimap<uint64_t, std::function<void()>> barriers_;
   uint64_t next_sequence_ = 0;
   uint32_t next_mark_ = 0, next_slot_ = 0;
   bool ending_ = false;
   std::vector<Completion> completions_;
+  Places places_;         // arrange()'s, kept for its memory
   TimePoint progress_{};  // when something last happened
   TimePoint next_counters_{};
-  std::vector<Node*> counting_;  // the round of read_counters()
+  Roster<Node*, &Node::counting_place> counting_;  // the round of read_counters()
   size_t next_counting_ = 0;
   size_t counting_left_ = 0;  // to be read in this period
 };
@@ -278,8 +281,8 @@ void Engine::each_node(Visit visit) const {
   const auto all = [&](const auto& nodes) {
     for (const auto& node : nodes) visit(*node);
   };
-  for (const auto& [flow, owned] : flows_) all(flow->nodes);
-  for (const auto& [flow, owned] : leaving_flows_) all(flow->nodes);
+  for (const auto& flow : flows_) all(flow->nodes);
+  for (const auto& flow : leaving_) all(flow->nodes);
   for (const auto& [id, row] : encaps_) {
     if (row->slot) visit(*row->slot);
     all(row->marks);

@@ -7,11 +7,11 @@
 namespace culvert::offload {
 
 Result<std::vector<std::string>> Engine::explain(const std::string& name) const {
-  const auto found_flow = std::ranges::find_if(flows_, [&](const auto& entry) {
-    return entry.first->spec.name == name && !entry.first->removed.load(std::memory_order_acquire);
+  const auto found_flow = std::ranges::find_if(flows_, [&](const auto& flow) {
+    return flow->spec.name == name && !flow->removed.load(std::memory_order_acquire);
   });
   if (found_flow == flows_.end()) return error("no flow '{}'", name);
-  const Flow& flow = *found_flow->first;
+  const Flow& flow = **found_flow;
   std::vector<std::string> lines;
   if (flow.nodes.empty()) return lines;
   const Node& node = *flow.nodes.front();

@@ -18,6 +18,7 @@
 
 #include "offload/capabilities.hpp"
 #include "offload/overlap.hpp"
+#include "offload/roster.hpp"
 #include "offload/rule_queue.hpp"
 #include "offload/shapes.hpp"
 #include "offload/types.hpp"
@@ -129,7 +130,7 @@ struct Node {
   bool told = false;                   // the workers may be using the mark
   bool by_slot = false;                // its rule in the NIC leads to a slot, which counts its packets too
   std::vector<tunnel::Match> matches;  // of an explicit flow: one entry each
-  std::unique_ptr<Claim> claim;
+  std::optional<Claim> claim;          // stays where it is, as the node does
 
   std::vector<Entry> entries;
   Form want;
@@ -137,15 +138,15 @@ struct Node {
   std::string reason;
   rte_flow_action_handle* counter = nullptr;
 
-  bool dirty = false;     // queued for a decision
-  size_t counting = 0;    // place in the engine's round of counters, from 1; 0: none
-  uint32_t attempts = 0;  // how often the NIC refused it
+  bool dirty = false;                          // queued for a decision
+  size_t encap_place = 0, counting_place = 0;  // in EncapRow::nodes and Engine::counting_
+  uint32_t attempts = 0;                       // how often the NIC refused it
   bool waits_for_room = false;
   std::tuple<uint32_t, Order, Node*> place;  // in Target::refused
   Counts counted, past;                      // past: by rules with counters of their own that are gone
   std::string counter_fault;
   bool doomed = false;    // to be freed once its rules are out
-  uint64_t settling = 0;  // the moment at which it became unsettled; 0: settled
+  uint64_t settling = 0;  // the moment of what unsettled it; 0: settled
   // The driver's words, and for which form: not asked again for the same before its time.
   std::string refusal;
   Form refused;
@@ -195,8 +196,8 @@ struct EncapRow {
   uint64_t terms = 0;  // the generation since which the outer headers of its packets are what they are
   bool known = false;  // configured; else only flows that came too early, or leave late, use it
   bool removed = false;
-  std::unordered_set<Node*> nodes;  // whose rules depend on its header or slot
-  std::unique_ptr<Node> slot;       // on a switch, tagged
+  Roster<Node*, &Node::encap_place> nodes;  // whose rules depend on its header or slot
+  std::unique_ptr<Node> slot;               // on a switch, tagged
   std::list<std::unique_ptr<Node>>
       marks;  // on a plain NIC: the last is the newest, others wait to be drained
   std::list<std::unique_ptr<Node>> terminations;  // steering, or the decap of a plain NIC: one a wire
@@ -219,6 +220,8 @@ struct Flow {
   // The offload thread's.
   std::vector<std::unique_ptr<Node>> nodes;  // the first is the flow's own rule
   Flow* replaces = nullptr;                  // whose rules stay until its own have settled
+  size_t place = 0;                          // in Engine::flows_ or leaving_
+  bool joined = false;                       // it is in Engine::flows_
   bool released = false;                     // the offload thread has given its reference
   bool may_be_gone = false;                  // in Engine::perhaps_gone_
 

@@ -17,12 +17,12 @@ tunnel::MaskedKey source_key(const std::optional<net::Mac>& mac) {
 
 void set_claim(Node& node, const tunnel::MaskedKey& key, const Order& order) {
   if (node.target == nullptr) return;
-  node.claim = std::make_unique<Claim>();
+  node.claim.emplace();
   node.claim->node = &node;
   node.claim->port = node.port;
   node.claim->key = key;
   node.claim->order = order;
-  node.target->claims[node.port].add(key, node.claim.get());
+  node.target->claims[node.port].add(key, &*node.claim);
 }
 
 NodePlace place_of(const Node& node) {
@@ -42,34 +42,32 @@ void add_tunnel_sources(std::vector<NodePlace>& places, Target& target, EncapId 
 
 // --- Places. A flow's own is the first.
 
-std::vector<NodePlace> Engine::places_of(const Explicit& what) const {
-  return {{NodeKind::explicit_flow, switch_or_null(target_of(what.port)), what.port, what.encap, {}}};
+void Engine::add_places(const Explicit& what, Places& places) const {
+  places.push_back(
+      {NodeKind::explicit_flow, switch_or_null(target_of(what.port)), what.port, what.encap, {}});
 }
 
-std::vector<NodePlace> Engine::places_of(const PathTo& what) const {
+void Engine::add_places(const PathTo& what, Places& places) const {
   const NetworkRow& network = networks_.at(what.network);
   Target* target = nullptr;  // the switch that a tenant's port of the network is on
   if (network.spec)
     for (const PortIndex port : network.spec->ports)
       if (Target* const one = switch_or_null(target_of(port))) target = one;
-  std::vector<NodePlace> places{{NodeKind::path, target, 0, what.encap, {}}};
+  places.push_back({NodeKind::path, target, 0, what.encap, {}});
   if (target != nullptr && network.spec->learning) add_tunnel_sources(places, *target, what.encap);
-  return places;
 }
 
-std::vector<NodePlace> Engine::places_of(const StationAt& what) const {
+void Engine::add_places(const StationAt& what, Places& places) const {
   const NetworkRow& network = networks_.at(what.network);
   Target* const target = switch_or_null(target_of(what.port));
-  std::vector<NodePlace> places{{NodeKind::station, target, what.port, {}, network.udp_ports}};
+  places.push_back({NodeKind::station, target, what.port, {}, network.udp_ports});
   if (target != nullptr && network.spec && network.spec->learning)
     places.push_back({NodeKind::tenant_source, target, what.port, {}, {}});
-  return places;
 }
 
 // Without learning every frame of a tenant's port, and of a tunnel, may go on in the NIC.
-std::vector<NodePlace> Engine::gates_of(const NetworkSpec& network) const {
-  std::vector<NodePlace> places;
-  if (network.learning) return places;
+void Engine::add_gates(const NetworkSpec& network, Places& places) const {
+  if (network.learning) return;
   std::vector<Target*> targets;
   for (const PortIndex port : network.ports) {
     Target* const target = switch_or_null(target_of(port));
@@ -79,7 +77,6 @@ std::vector<NodePlace> Engine::gates_of(const NetworkSpec& network) const {
   }
   for (Target* const target : targets)
     for (const EncapId encap : network.encaps) add_tunnel_sources(places, *target, encap);
-  return places;
 }
 
 // --- Nodes.
@@ -111,7 +108,7 @@ std::unique_ptr<Node> Engine::make_node(const NodePlace& place, const Whose& who
   return made;
 }
 
-void Engine::arrange(Nodes& nodes, const std::vector<NodePlace>& places, const Whose& whose) {
+void Engine::arrange(Nodes& nodes, const Places& places, const Whose& whose) {
   std::map<NodePlace, std::unique_ptr<Node>> before;
   for (auto& node : nodes) before.emplace(place_of(*node), std::move(node));
   nodes.clear();
@@ -130,8 +127,9 @@ void Engine::arrange(Flow& flow) {
   Whose whose{.flow = &flow, .network = network_of(flow).value_or(0)};
   if (const auto* const path = std::get_if<PathTo>(&flow.spec.what)) whose.mac = path->mac;
   if (const auto* const station = std::get_if<StationAt>(&flow.spec.what)) whose.mac = station->mac;
-  const auto places = std::visit([this](const auto& what) { return places_of(what); }, flow.spec.what);
-  arrange(flow.nodes, places, whose);
+  places_.clear();
+  std::visit([this](const auto& what) { add_places(what, places_); }, flow.spec.what);
+  arrange(flow.nodes, places_, whose);
 }
 
 // --- Networks.
@@ -173,7 +171,9 @@ void Engine::leave_network(Flow& flow) {
 // Its ports, tunnels or learning have changed, or how ports take rules.
 void Engine::refresh(NetworkId id, NetworkRow& row) {
   row.udp_ports = row.spec ? udp_ports_of(*row.spec) : std::vector<uint16_t>();
-  arrange(row.gates, row.spec ? gates_of(*row.spec) : std::vector<NodePlace>(), {.network = id});
+  places_.clear();
+  if (row.spec) add_gates(*row.spec, places_);
+  arrange(row.gates, places_, {.network = id});
   for (Flow* const flow : row.members) arrange(*flow);
 }
 

@@ -21,7 +21,8 @@ auto underlay_of(const tunnel::Tunnel& tunnel) {
 
 void Engine::apply(AddFlow& request) {
   Flow& flow = *request.flow;
-  flows_.emplace(&flow, std::move(request.flow));
+  flows_.add(std::move(request.flow));
+  flow.joined = true;
   trace_flow_add(flow.spec);
   if (!flow.removed.load(std::memory_order_acquire)) {
     if (const auto network = network_of(flow)) networks_[*network].members.insert(&flow);
@@ -35,9 +36,8 @@ void Engine::apply(AddFlow& request) {
 // While what takes its place is under way, a flow carries its packets as before: else one of lower precedence
 // would have them for a while.
 void Engine::take_over(Flow& flow, Flow& old) {
-  const auto found = flows_.find(&old);
-  const bool in_nic = found != flows_.end() &&
-                      std::ranges::any_of(old.nodes, [](const auto& node) { return node->has_rules(); });
+  const bool in_nic =
+      old.joined && std::ranges::any_of(old.nodes, [](const auto& node) { return node->has_rules(); });
   if (in_nic && !flow.nodes.empty())
     flow.replaces = &old;
   else
@@ -45,7 +45,7 @@ void Engine::take_over(Flow& flow, Flow& old) {
 }
 
 void Engine::apply(const RemoveFlow& request) {
-  if (flows_.contains(request.flow))
+  if (request.flow->joined)
     remove(*request.flow, 0);
   else
     early_removals_.insert(request.flow);
@@ -58,7 +58,8 @@ void Engine::remove(Flow& flow, uint64_t since) {
   leave_network(flow);
   flow.give();  // the remover's
   for (const auto& node : flow.nodes) doom(*node, since);
-  leaving_flows_.insert(flows_.extract(&flow));
+  leaving_.add(flows_.take(flow));
+  flow.joined = false;
   look_whether_gone(flow);
 }
 
@@ -176,7 +177,7 @@ void Engine::apply(const SetMode& request) {
   mode_ = request.mode;
   for (const auto& target : targets_) choose_layout(*target, request.layout);
   for (auto& [id, row] : networks_) refresh(id, row);
-  for (const auto& [flow, owned] : flows_) arrange(*flow);
+  for (const auto& flow : flows_) arrange(*flow);
   for (auto& [id, row] : encaps_) {
     if (!row->known) continue;
     refresh_slot(*row, row->now.rule ? target_of(row->now.rule->port) : nullptr);
@@ -185,7 +186,7 @@ void Engine::apply(const SetMode& request) {
   each_node([this](Node& node) { mark_dirty(node); });
 }
 
-void Engine::apply(Barrier& request) { barriers_.emplace(++moment_, std::move(request.done)); }
+void Engine::apply(Barrier& request) { barriers_.emplace(moment_++, std::move(request.done)); }
 
 // Does a plain NIC take the outer headers off what it steers?
 bool Engine::decapsulates(const Target& target) const {

@@ -28,7 +28,7 @@ void Engine::step(Entry& entry) {
   if (node.target->queue_of(node).room() == 0) return mark_dirty(node);
   if (node.want.kind != Form::Kind::none) return create(entry);
   if (!may_leave(node)) return;
-  if (node.doomed && node.counting != 0) read_counter(node);
+  if (node.doomed && node.counting_place != 0) read_counter(node);
   destroy(entry, std::exchange(entry.in, {}));
 }
 
@@ -77,8 +77,8 @@ void Engine::complete(Target& target, const Completion& completion) {
   if (node.claim && (node.covers() != covered || node.carries() != carried || !node.has_rules())) {
     if (!node.has_rules() && node.want.kind == Form::Kind::none) node.claim->base.reset();
     const Overlaps overlaps = overlaps_of(node);
-    look_again(node, overlaps.higher);
-    look_again(node, overlaps.lower);
+    tell_higher(node, overlaps);
+    tell_lower(node, overlaps);
   }
   if (node.kind == NodeKind::fixed && node.covers() != covered)
     for (const auto& [id, row] : encaps_)  // marks wait for it
@@ -116,7 +116,7 @@ void Engine::created(Entry& entry, const Completion& completion) {
     node.refusal.clear();
   }
   if (made.form.kind == Form::Kind::real) {
-    start_counting(node);
+    if (node.counting_place == 0 && node.counts()) counting_.add(&node);
     if (node.by_slot != made.form.slot.has_value()) read_counter(node);  // to whom it was credited before
     node.by_slot = made.form.slot.has_value();
   }
@@ -258,10 +258,10 @@ void Engine::settle(Node& node, uint64_t since) {
   const bool settled = node.is_settled();
   if (!settled) return settle_later(node, since);
   if (node.doomed && node.flow != nullptr) look_whether_gone(*node.flow);
-  const uint64_t began = std::exchange(node.settling, 0);
+  const uint64_t began = node.settling;
   if (node.flow != nullptr && node.flow->replaces != nullptr) perhaps_succeeds(*node.flow, began);
   if (began == 0) return;
-  settling_.erase({began, &node});
+  set_moment(node, 0);
   EncapRow* const row = node.has_encap ? &encap(node.encap) : nullptr;
   if (row == nullptr || --row->unsettled != 0 || !std::exchange(row->timed, false)) return;
   const auto us =
@@ -280,14 +280,18 @@ void Engine::perhaps_succeeds(Flow& flow, uint64_t since) {
 // `since`: the moment of what unsettled it, which the barriers after that wait for; 0: now.
 void Engine::settle_later(Node& node, uint64_t since) {
   if (node.settling == 0) {
-    node.settling = since != 0 ? since : ++moment_;
+    set_moment(node, since != 0 ? since : moment_);
     if (node.has_encap) ++encap(node.encap).unsettled;
   } else if (since != 0 && since < node.settling) {
-    settling_.erase({std::exchange(node.settling, since), &node});
-  } else {
-    return;
+    set_moment(node, since);
   }
-  settling_.emplace(node.settling, &node);
+}
+
+void Engine::set_moment(Node& node, uint64_t moment) {
+  if (moment != 0) ++settling_[moment];
+  if (node.settling != 0)
+    if (const auto before = settling_.find(node.settling); --before->second == 0) settling_.erase(before);
+  node.settling = moment;
 }
 
 // --- Room: what the NIC refused is asked for again when something left, and once in a while.
@@ -330,6 +334,7 @@ void Engine::retry(TimePoint now) {
       }
     } else {
       target->retry_at = {};
+      target->back_off = {};
     }
     size_t looks = kRetryBudget;
     std::vector<Node*> again;

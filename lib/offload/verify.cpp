@@ -31,8 +31,11 @@ void Engine::audit(const Node& node, std::vector<std::string>& found) const {
 std::vector<std::string> Engine::audit() const {
   std::vector<std::string> found;
   uint64_t known = 0;
+  size_t unsettled = 0;
+  const Node* first = nullptr;
   each_node([&](const Node& node) {
     audit(node, found);
+    if (node.settling != 0 && ++unsettled == 1) first = &node;
     for (const Entry& entry : node.entries)
       known += (entry.in.handle != nullptr ? 1u : 0u) + (entry.leaving.handle != nullptr ? 1u : 0u);
   });
@@ -44,10 +47,9 @@ std::vector<std::string> Engine::audit() const {
       found.push_back(
           fmt::format("{}: a rule that should be gone is in the NIC: {}", target->name, rule.what));
   }
-  if (!settling_.empty())
-    found.push_back(
-        fmt::format("{} changes are under way, the first of them: {}; `wait` returns when they are done",
-                    settling_.size(), describe(*settling_.begin()->second)));
+  if (unsettled != 0)
+    found.push_back(fmt::format("{} changes are under way, one of {}; `wait` returns when they are done",
+                                unsettled, describe(*first)));
   if (held != known)
     found.push_back(fmt::format("{} rules were made and not destroyed, {} are known", held, known));
   std::ranges::sort(found);

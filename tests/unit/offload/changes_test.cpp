@@ -93,7 +93,8 @@ TEST(Encaps, WhatIsSaidAgainTouchesNothing) {
 
 TEST(Modes, LayoutAndModeChangeUnderTraffic) {
   for (const bool async : {false, true}) {
-    Gateway gateway({.arguments = "profile=mlx5,latency_us=200", .layout = LayoutWish::tagged, .async = async});
+    Gateway gateway(
+        {.arguments = "profile=mlx5,latency_us=200", .layout = LayoutWish::tagged, .async = async});
     for (EncapId id = 0; id < 2; ++id) gateway.resolve(id, static_cast<uint8_t>(1 + id));
     gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {2}, .encaps = {0}}});
     ASSERT_TRUE(gateway.add("wide", 1, to_net("10.0.0.0/8"), 200));

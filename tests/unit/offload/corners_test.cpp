@@ -36,6 +36,21 @@ TEST(Precedence, ManyFlowsEachAheadOfTheOneBefore) {
   EXPECT_EQ(gateway.verify(), std::vector<std::string>());
 }
 
+TEST(Precedence, ARefusedFlowThatGoesLetsTheOneBehindItIn) {
+  Gateway gateway({.arguments = "profile=mlx5", .layout = LayoutWish::flat});
+  gateway.resolve(0, 1);
+  gateway.resolve(1, 2);
+  gateway.wires.set_fault("fail", "create:every:1");
+  ASSERT_TRUE(gateway.add("narrow", 1, to_net("10.7.0.0/16"), 100));
+  ASSERT_TRUE(gateway.add("wide", 0, to_net("10.0.0.0/8"), 200));
+  gateway.settle();
+  EXPECT_EQ(gateway.flow("wide").reason, "flow narrow is looked at first and is not in the NIC");
+  gateway.wires.set_fault("fail", "");
+  ASSERT_TRUE(gateway.client->remove("narrow"));
+  gateway.settle();
+  EXPECT_EQ(gateway.flow("wide").state, FlowState::offloaded) << gateway.flow("wide").reason;
+}
+
 TEST(Room, AFlowOfTwoRulesWithRoomForOneIsNotAskedForAgainAndAgain) {
   for (const bool async : {false, true}) {
     Gateway gateway({.arguments = "profile=mlx5,rules=2", .layout = LayoutWish::tagged, .async = async});

@@ -62,8 +62,7 @@ TEST(Networks, ATunnelThatChangesItsTermsIsTakenOffByTheNewOnes) {
     changed.tunnel.vni = 101;
     gateway.offload->set_encap(changed);
     gateway.settle();
-    EXPECT_EQ(gateway.decapsulated(from_peer(inner_frame(kB, kA), 100)), 0u)
-        << "of a tunnel that is no more";
+    EXPECT_EQ(gateway.decapsulated(from_peer(inner_frame(kB, kA), 100)), 0u) << "of a tunnel that is no more";
     EXPECT_EQ(gateway.decapsulated(from_peer(inner_frame(kB, kA), 101)), 1u);
   }
 }

@@ -23,7 +23,8 @@ struct Way {
 
   friend void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 };
-constexpr std::array kWays{Way{"tagged", LayoutWish::tagged, false}, Way{"flat_async", LayoutWish::flat, true}};
+constexpr std::array kWays{Way{"tagged", LayoutWish::tagged, false},
+                           Way{"flat_async", LayoutWish::flat, true}};
 
 // For each of the ways.
 std::chrono::seconds stress_time() {
@@ -88,10 +89,11 @@ class Stress : public ::testing::TestWithParam<Way> {
   }
 
   FlowSpec some_flow(const std::string& name, std::minstd_rand& random) {
-    return {name, Source::shell,
-            Explicit{static_cast<PortIndex>(1 + random() % 2), to_net(fmt::format("10.{}.0.0/16", random() % kNets)),
-                     static_cast<uint16_t>(random() % 3), sequence_.fetch_add(1),
-                     static_cast<EncapId>(random() % kEncaps)}};
+    return {
+        name, Source::shell,
+        Explicit{static_cast<PortIndex>(1 + random() % 2),
+                 to_net(fmt::format("10.{}.0.0/16", random() % kNets)), static_cast<uint16_t>(random() % 3),
+                 sequence_.fetch_add(1), static_cast<EncapId>(random() % kEncaps)}};
   }
 
   // What costs more, and less often.
