@@ -142,10 +142,10 @@ void print_capabilities(uint16_t nic, std::optional<uint16_t> tenant, bool async
   const auto say = [](const char* what, bool is) { std::printf("culvert\t%s%s\n", is ? "" : "no ", what); };
   if (tenant) {
     const Layout layout = able.automatic_layout();
-    std::printf("culvert\tlayout: %s\n", layout == Layout::tagged ? "tagged"
-                                         : layout == Layout::flat ? "flat"
-                                                                  : "none");
-    say("tagged, if offload.layout asks for it", able.tagged);
+    std::printf("culvert\t%s layout\n", layout == Layout::tagged ? "tagged"
+                                        : layout == Layout::flat ? "flat"
+                                                                 : "neither");
+    say("tagged where the configuration asks for it", able.tagged);
     say("networks that learn", able.gates);
   } else {
     say("encap by mark", able.egress);

@@ -12,14 +12,14 @@ mlx5dv_devx_umem_reg(struct ibv_context *ctx, void *addr, size_t size, uint32_t 
 	struct mlx5dv_devx_umem *u = calloc(1, sizeof(*u));
 
 	u->umem_id = new_id();
-	ring_memory(u->umem_id, addr);
+	ring_memory(u->umem_id, addr, size);
 	return u;
 }
 
 int
 mlx5dv_devx_umem_dereg(struct mlx5dv_devx_umem *u)
 {
-	ring_memory(u->umem_id, NULL);
+	ring_memory_gone(u->umem_id);
 	free(u);
 	return 0;
 }

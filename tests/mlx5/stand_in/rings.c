@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "firmware.h"
 #include "stand_in.h"
@@ -27,26 +29,65 @@ struct sq {
 	uint8_t *buf;
 	uint32_t mask;
 	volatile uint32_t *doorbell;
+	uint32_t unset;         /* what the doorbell's memory held before it was rung; a NIC reads it when it is rung */
+	int rung;
 	uint16_t done;
 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct { uint32_t id; uint8_t *addr; } umems[MAX_RINGS * 4];
+static struct umem {
+	uint32_t id;
+	uint8_t *addr;
+	size_t size;
+} umems[MAX_RINGS * 4];
 static struct cq cqs[MAX_RINGS];
 static struct sq sqs[MAX_RINGS];
 
 void
-ring_memory(uint32_t id, void *addr)
+ring_memory(uint32_t id, void *addr, size_t size)
+{
+	size_t i;
+
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < MAX_RINGS * 4 && umems[i].addr != NULL; i++)
+		;
+	if (i < MAX_RINGS * 4)
+		umems[i] = (struct umem){id, addr, size};
+	pthread_mutex_unlock(&lock);
+}
+
+/* Queues that their owner forgot go with their memory. */
+static void
+drop_queues(const uint8_t *memory, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < MAX_RINGS; i++)
+		if ((const uint8_t *)sqs[i].doorbell >= memory && (const uint8_t *)sqs[i].doorbell < memory + size)
+			memset(&sqs[i], 0, sizeof(sqs[i]));
+}
+
+void
+ring_memory_gone(uint32_t id)
 {
 	size_t i;
 
 	pthread_mutex_lock(&lock);
 	for (i = 0; i < MAX_RINGS * 4; i++)
-		if (addr != NULL ? umems[i].addr == NULL : umems[i].id == id) {
-			umems[i].id = addr != NULL ? id : 0;
-			umems[i].addr = addr;
-			break;
+		if (umems[i].addr != NULL && umems[i].id == id) {
+			drop_queues(umems[i].addr, umems[i].size);
+			memset(&umems[i], 0, sizeof(umems[i]));
 		}
 	pthread_mutex_unlock(&lock);
+}
+
+/* EAL's own memory goes at the end, with what the driver left in it. */
+int
+munmap(void *memory, size_t size)
+{
+	pthread_mutex_lock(&lock);
+	drop_queues(memory, size);
+	pthread_mutex_unlock(&lock);
+	return syscall(SYS_munmap, memory, size);
 }
 
 static uint8_t *
@@ -104,8 +145,12 @@ static int
 work(struct sq *sq)
 {
 	uint16_t to = be32toh(sq->doorbell[1]);
-	int done = sq->done != to;
+	int done;
 
+	sq->rung |= sq->doorbell[1] != sq->unset;
+	if (!sq->rung)
+		return 0;
+	done = sq->done != to;
 	while (sq->done != to) {
 		const uint32_t *w = (const uint32_t *)(sq->buf + (size_t)(sq->done & sq->mask) * WQE_BYTES);
 		uint16_t blocks = ((be32toh(w[1]) & 0x3f) + 3) / 4;
@@ -214,6 +259,8 @@ devx_sq(uint32_t id, const void *in)
 			.mask = (1u << get_field(in, BIT_create_sq_in_ctx_wq_log_wq_sz, 5)) - 1,
 			.doorbell = (uint32_t *)(db + get_field(in, BIT_create_sq_in_ctx_wq_dbr_addr, 64)),
 		};
+	if (i < MAX_RINGS && sqs[i].doorbell != NULL)
+		sqs[i].unset = sqs[i].doorbell[1];
 	if (!running) {
 		running = 1;
 		pthread_create(&thread, NULL, run, NULL);

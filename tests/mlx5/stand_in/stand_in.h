@@ -87,7 +87,8 @@ int destroy_root_flow(struct ibv_flow *flow);
 int destroy_root_action(struct ibv_flow_action *action);
 
 /* rings.c: memory and queues as they come and go. */
-void ring_memory(uint32_t umem, void *addr);    /* addr NULL: gone */
+void ring_memory(uint32_t umem, void *addr, size_t size);
+void ring_memory_gone(uint32_t umem);
 void *new_cq_memory(uint32_t cq, uint32_t entries);
 void devx_cq(uint32_t cq, const void *create);
 void devx_sq(uint32_t sq, const void *create);
