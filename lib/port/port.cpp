@@ -162,7 +162,7 @@ bool Port::is_proxy() const {
 std::vector<Port*> start_order(const std::vector<std::unique_ptr<Port>>& ports) {
   std::vector<Port*> order;
   for (const auto& port : ports) order.push_back(port.get());
-  std::ranges::stable_partition(order, &Port::is_proxy);
+  std::stable_partition(order.begin(), order.end(), [](const Port* port) { return port->is_proxy(); });
   return order;
 }
 

@@ -122,6 +122,20 @@ class Life(unittest.TestCase):
             self.assertEqual([rule.header() for rule in machine.record().rules() if rule.header()], [gateway.encap()["header"]])
             self.assertEqual(gateway.stop(), 0)
 
+    def test_a_shape_that_the_driver_refuses(self):
+        """Two IPv6 addresses and ports are more than a template can look at: software, and why, down to the item."""
+        with Machine(vfs=1) as machine:
+            gateway = Gateway(machine, YAML, DEVARGS["templates"])
+            gateway.neighbour(MAC_A)
+            gateway.ctl(*"flow add six port tenant match ipv6_src 2001:db8::1/128 ipv6_dst 2001:db8::2/128 ip_proto udp".split(),
+                        *"l4_src 53 l4_dst 53 tunnel vx100".split())
+            self.add_flow(gateway, "four", "10.7.0.2")
+            flow, words = gateway.flow("six"), "Failed to create template table"
+            self.assertEqual((flow["state"], flow["reason"]), ("software", f"{words} (Operation not supported)"))
+            self.assertRegex(gateway.ctl("flow", "explain", "six"), f"not wanted .*ipv6 src is 2001:db8::1.*{words}")
+            self.assertEqual(gateway.flow("four")["state"], "offloaded")
+            self.assertEqual(gateway.stop(), 0)
+
     def test_keepalive_classic(self):
         self.keepalive("classic")
 

@@ -69,9 +69,13 @@ def rules(direction, shapes):
             yield f"flow create 0 {direction} group {group} pattern {pattern} / end actions {counted.format(action)} / end"
 
 
+PORT = "represented_port ethdev_port_id mask 0xffff / eth"
+WHOLE, HALF = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff::"
 TEMPLATES = {
-    "items": ["represented_port ethdev_port_id mask 0xffff / eth / ipv4 dst mask 255.255.255.255", "tag data mask 0xffffffff index is 1",
-              "represented_port ethdev_port_id mask 0xffff / eth dst mask ff:ff:ff:ff:ff:ff"],
+    "items": [f"{PORT} / ipv4 dst mask 255.255.255.255", "tag data mask 0xffffffff index is 1", f"{PORT} dst mask ff:ff:ff:ff:ff:ff",
+              f"{PORT} / ipv6 src mask {WHOLE} dst mask {WHOLE}", f"{PORT} / ipv6 dst mask {WHOLE} / udp dst mask 0xffff",
+              f"{PORT} / ipv6 src mask {WHOLE} dst mask {HALF}",
+              f"{PORT} / ipv6 src mask {WHOLE} dst mask {HALF} / udp src mask 0xffff dst mask 0xffff"],
     "actions": ["count / raw_encap index 0 / represented_port ethdev_port_id 0", "raw_encap index 0 / count / represented_port ethdev_port_id 0",
                 "vxlan_decap / count / represented_port ethdev_port_id 1", "count / vxlan_decap / represented_port ethdev_port_id 1",
                 "jump group 2", "drop", TAGGED, "count / drop", "port_representor port_id 1", "MODIFY / jump group 2",

@@ -54,6 +54,11 @@ std::vector<Shape> flows() {
       flow("IPv4 protocol", {.dst = v4, .ip_proto = uint8_t{47}}),
       flow("TCP ports", {.dst = v4, .ip_proto = uint8_t{6}, .l4_src = uint16_t{80}, .l4_dst = uint16_t{80}}),
       flow("IPv6 UDP port", {.dst = v6, .ip_proto = uint8_t{17}, .l4_dst = uint16_t{53}}),
+      flow("IPv6 addresses and UDP ports", {.src = net::Prefix::parse("2001:db8::1/128"),
+                                            .dst = net::Prefix::parse("2001:db8::2/128"),
+                                            .ip_proto = uint8_t{17},
+                                            .l4_src = uint16_t{53},
+                                            .l4_dst = uint16_t{53}}),
       flow("a VLAN, IPv4 and UDP port",
            {.vlan = uint16_t{5}, .dst = v4, .ip_proto = uint8_t{17}, .l4_dst = uint16_t{53}})};
 }

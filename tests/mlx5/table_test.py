@@ -12,7 +12,7 @@ TABLE = pathlib.Path(__file__).parent / "shapes.txt"
 HEAD = """Every rule that culvert can make, given to the real net_mlx5 (DPDK 22.11.11): on a plain PF, and in switchdev mode on the
 uplink and on a VF's representor; with classic rules (dv_flow_en=1) and with templates (dv_flow_en=2). `yes`: taken. A number:
 refused in the words below the table. culvert makes the rules of a switch on the uplink, so the representor's columns are what
-it does without. Checked by table_test.py.
+it does without. A flow whose rule is refused is `software`, with these words as its reason. Checked by table_test.py.
 """
 COLUMNS = ["PF classic", "PF templates", "uplink classic", "uplink templates", "representor classic", "representor templates"]
 

@@ -43,7 +43,45 @@ int place_of(rte_flow_action_type type) {
   }
 }
 
+template <typename T>
+const T* mask_of(const rte_flow_item& item) {
+  return static_cast<const T*>(item.mask);
+}
+
+unsigned words_in(const uint8_t (&address)[16]) {
+  unsigned words = 0;
+  for (size_t i = 0; i < sizeof(address); i += 4)
+    words += (address[i] | address[i + 1] | address[i + 2] | address[i + 3]) != 0;
+  return words;
+}
+
+/// How many 32-bit words of a packet and its registers a pattern with an IPv6 item looks at.
+unsigned match_words(const rte_flow_item* item) {
+  unsigned words = 0;
+  for (; item->type != RTE_FLOW_ITEM_TYPE_END; ++item) {
+    if (item->mask == nullptr) continue;
+    if (item->type == RTE_FLOW_ITEM_TYPE_IPV6) {
+      const auto& header = mask_of<rte_flow_item_ipv6>(*item)->hdr;
+      words += words_in(header.src_addr) + words_in(header.dst_addr);
+    } else if (item->type != RTE_FLOW_ITEM_TYPE_ETH) {
+      ++words;  // a port, a tag, the ports of TCP or UDP
+    }
+  }
+  return words;
+}
+
 }  // namespace
+
+bool mlx5_accepts_pattern(const rte_flow_item items[], rte_flow_error* error) {
+  // Of a ConnectX-6 Dx. Patterns without IPv6 items have always fitted.
+  constexpr unsigned kWords = 6;
+  bool ipv6 = false;
+  for (const rte_flow_item* item = items; item->type != RTE_FLOW_ITEM_TYPE_END; ++item)
+    ipv6 |= item->type == RTE_FLOW_ITEM_TYPE_IPV6;
+  if (!ipv6 || match_words(items) <= kWords) return true;
+  refuse(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "Failed to create template table");
+  return false;
+}
 
 bool mlx5_accepts_indirect(const Port& port, const rte_flow_action& action, rte_flow_error* error) {
   // dv_flow_en=1 without ASO ages; with flow queues (dv_flow_en=2) the configured objects decide.
