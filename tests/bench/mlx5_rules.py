@@ -22,12 +22,13 @@ os.environ["STAND_IN"] = str((BUILD / "tests/mlx5/libmlx5_stand_in.so").resolve(
 from machine import PCI, Machine, representor  # noqa: E402
 
 FLOWS = 100000
-ACTIONS = {"flat": ["--count", "--raw-encap=ether,ipv4,udp,vxlan", "--port-id=1"], "tagged": ["--count", "--set-tag", "--jump"]}
+ACTIONS = {"flat": ["--count", "--raw-encap=ether,ipv4,udp,vxlan", "--port-id=1"],
+           "tagged": ["--count", "--set-tag", "--jump"]}
 
 
 def eal(machine):
-    return ["-l", "0,1", "--no-huge", "-m", "1024", "--no-telemetry", "--log-level=warning", "--file-prefix", machine.prefix, "-a",
-            f"{PCI},dv_flow_en=1,representor=0"]
+    return ["-l", "0,1", "--no-huge", "-m", "1024", "--no-telemetry", "--log-level=warning", "--file-prefix", machine.prefix,
+            "-a", f"{PCI},dv_flow_en=1,representor=0"]
 
 
 def flow_perf(layout):
@@ -66,4 +67,5 @@ if __name__ == "__main__":
                     seen.setdefault((what, layout), {}).setdefault(who, []).append(rate)
     for (what, layout), rates in seen.items():
         ours, theirs = (statistics.median(rates[who]) for who in (culvert, flow_perf))
-        print(f"{what} {layout}: culvert {ours:.0f} rules/s, flow-perf {theirs:.0f}; {theirs / ours:.2f} times the time, {ROUNDS} rounds")
+        print(f"{what} {layout}: culvert {ours:.0f} rules/s, flow-perf {theirs:.0f}; {theirs / ours:.2f} times the time, "
+              f"{ROUNDS} rounds")

@@ -32,9 +32,9 @@ class Gateway:
         self.socket = machine.folder / "socket"
         with self.log.open("w") as log:
             self.process = machine.start(
-                [f"{BUILD}/app/culvert/culvert", "--lcores", "0@0,1@0", "--no-huge", "-m", "512", "--file-prefix", machine.prefix,
-                 "--log-level=culvert.offload:debug", "-a", f"{PCI},{devargs}", *eal, "--", "-c", str(self.config),
-                 "--socket", str(self.socket)], stdout=log, stderr=subprocess.STDOUT)
+                [f"{BUILD}/app/culvert/culvert", "--lcores", "0@0,1@0", "--no-huge", "-m", "512", "--file-prefix",
+                 machine.prefix, "--log-level=culvert.offload:debug", "-a", f"{PCI},{devargs}", *eal, "--",
+                 "-c", str(self.config), "--socket", str(self.socket)], stdout=log, stderr=subprocess.STDOUT)
         wait_until("culvert is ready", lambda: "culvert: ready" in self.said() or self.process.poll() is not None, 60)
         if self.process.poll() is not None:
             raise AssertionError(f"culvert ended:\n{self.said()}")

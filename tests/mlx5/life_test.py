@@ -127,8 +127,8 @@ class Life(unittest.TestCase):
         with Machine(vfs=1) as machine:
             gateway = Gateway(machine, YAML, DEVARGS["templates"])
             gateway.neighbour(MAC_A)
-            gateway.ctl(*"flow add six port tenant match ipv6_src 2001:db8::1/128 ipv6_dst 2001:db8::2/128 ip_proto udp".split(),
-                        *"l4_src 53 l4_dst 53 tunnel vx100".split())
+            gateway.ctl(*"flow add six port tenant match ipv6_src 2001:db8::1/128 ipv6_dst 2001:db8::2/128".split(),
+                        *"ip_proto udp l4_src 53 l4_dst 53 tunnel vx100".split())
             self.add_flow(gateway, "four", "10.7.0.2")
             flow, words = gateway.flow("six"), "Failed to create template table"
             self.assertEqual((flow["state"], flow["reason"]), ("software", f"{words} (Operation not supported)"))

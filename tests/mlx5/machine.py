@@ -4,6 +4,9 @@
         machine.run(["dpdk-testpmd", ...])
 
 Several at once do not disturb each other; what a machine made goes with it. Root only. $STAND_IN: the stand-in's library.
+
+By hand: machine.py VFS COMMAND ..., e.g. machine.py 2 dpdk-testpmd --no-huge -m 512 --lcores 0@0,1@0
+-a 0000:03:00.0,dv_flow_en=1,representor=[0-1] -- -i --no-mlockall; then it prints the rules that came and went.
 """
 
 import itertools
@@ -11,6 +14,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 
 from record import Record
@@ -131,3 +135,10 @@ class Machine:
 
     def __exit__(self, *exception):
         self.close()
+
+
+if __name__ == "__main__":
+    with Machine(vfs=int(sys.argv[1])) as by_hand:
+        by_hand.start(sys.argv[2:]).wait()
+        for event in by_hand.record().events():
+            print(event.what, event.rule or "")

@@ -12,8 +12,8 @@ RUNS = 2
 
 def check(bench, flows):
     with Machine(vfs=1) as machine:
-        out = machine.run([bench, "-l", "0,1", "--no-huge", "-m", "512", "--no-telemetry", "--file-prefix", machine.prefix, "-a",
-                           f"{PCI},dv_flow_en=1,representor=0", "--", "--json", "--runs", str(RUNS), "--ports",
+        out = machine.run([bench, "-l", "0,1", "--no-huge", "-m", "512", "--no-telemetry", "--file-prefix", machine.prefix,
+                           "-a", f"{PCI},dv_flow_en=1,representor=0", "--", "--json", "--runs", str(RUNS), "--ports",
                            f"{PCI},{representor(0)}", f"mac_change_tagged.{flows}"], timeout=120)
         measured = re.search(r'{"name".*}', out)
         assert measured, out

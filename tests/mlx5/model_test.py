@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The model against the driver: the same rules, some hundreds, go to the embedded switch with profile=mlx5 and to the real
-net_mlx5, and both take it or refuse it in the same words. usage: model_test.py LIBRTE_NET_ESWITCH.SO [--all]: prints every rule and answer."""
+net_mlx5, and both take it or refuse it in the same words.
+usage: model_test.py LIBRTE_NET_ESWITCH.SO [--all]: prints every rule and answer."""
 
 import itertools
 import os
@@ -30,6 +31,8 @@ TUNNEL = "eth / ipv4 src is 192.0.2.2 dst is 192.0.2.1 / udp dst is 4789 / vxlan
 COUNTED = ["{}", "count / {}"]
 TAGGED = "set_tag index 0 data 7 mask 0xffffffff / jump group 2"
 
+FROM, TO = "represented_port ethdev_port_id is", "represented_port ethdev_port_id"
+
 EGRESS = {
     "patterns": [*INNER, "tag index is 0 data is 7", "meta data is 9", "meta data spec 8 data mask 8", TUNNEL],
     "actions": ["raw_encap index 0", "raw_decap index 2 / raw_encap index 1", "vxlan_encap", "drop", "jump group 3", TAGGED,
@@ -42,22 +45,23 @@ EGRESS = {
 INGRESS = {
     "patterns": [*INNER[:6], TUNNEL, f"{TUNNEL} / eth dst is 02:00:00:00:55:01", "eth / ipv4 / udp dst is 4789 / vxlan",
                  "tag index is 0 data is 7"],
-    "actions": ["queue index 0", "rss queues 0 1 end", "drop", "mark id 1 / queue index 0", "mark id 1 / vxlan_decap / queue index 0",
-                "vxlan_decap / queue index 0", "jump group 3", TAGGED, "raw_encap index 0 / queue index 0", "represented_port ethdev_port_id 0",
+    "actions": ["queue index 0", "rss queues 0 1 end", "drop", "mark id 1 / queue index 0",
+                "mark id 1 / vxlan_decap / queue index 0", "vxlan_decap / queue index 0", "jump group 3", TAGGED,
+                "raw_encap index 0 / queue index 0", "represented_port ethdev_port_id 0",
                 "queue index 7", "queue index 0 / queue index 1", "drop / vxlan_decap", "vxlan_decap / drop", "jump group 0",
                 "queue index 0 / vxlan_decap", "vxlan_decap / jump group 2", "dec_ttl / queue index 0"],
 }
 TRANSFER = {
-    "patterns": [f"represented_port ethdev_port_id is {port} / {pattern}" for port, pattern in
-                 [*[(1, pattern) for pattern in INNER], (0, TUNNEL), (0, f"{TUNNEL} / eth src is 02:00:00:00:55:01"), (0, "eth / ipv4")]] +
-                ["represented_port / tag index is 0 data is 7", "tag index is 0 data is 7", "represented_port / tag index is 0 data is 7 / eth dst is 02:00:00:00:55:01"],
-    "actions": ["raw_encap index 0 / represented_port ethdev_port_id 0", "vxlan_encap / represented_port ethdev_port_id 0",
-                "represented_port ethdev_port_id 0", "represented_port ethdev_port_id 2", "port_id id 1", "drop", "jump group 3", TAGGED,
-                "vxlan_decap / represented_port ethdev_port_id 1", "queue index 0", "port_representor port_id 1",
-                "mark id 1 / drop", "represented_port ethdev_port_id 0 / raw_encap index 0", "raw_encap index 0", "rss queues 0 1 end",
-                "represented_port ethdev_port_id 0 / drop", "set_meta data 9 mask 0xffffffff / jump group 2", "jump group 1",
-                "vxlan_decap / set_tag index 1 data 1 mask 0xffffffff / jump group 3", "dec_ttl / represented_port ethdev_port_id 0",
-                "age timeout 5 / raw_encap index 0 / represented_port ethdev_port_id 0"],
+    "patterns": [*[f"{FROM} 1 / {pattern}" for pattern in INNER], f"{FROM} 0 / {TUNNEL}", f"{FROM} 0 / eth / ipv4",
+                 f"{FROM} 0 / {TUNNEL} / eth src is 02:00:00:00:55:01", "tag index is 0 data is 7",
+                 "represented_port / tag index is 0 data is 7",
+                 "represented_port / tag index is 0 data is 7 / eth dst is 02:00:00:00:55:01"],
+    "actions": [f"raw_encap index 0 / {TO} 0", f"vxlan_encap / {TO} 0", f"{TO} 0", f"{TO} 2", "port_id id 1", "drop",
+                "jump group 3", TAGGED, f"vxlan_decap / {TO} 1", "queue index 0", "port_representor port_id 1",
+                "mark id 1 / drop", f"{TO} 0 / raw_encap index 0", "raw_encap index 0", "rss queues 0 1 end", f"{TO} 0 / drop",
+                "set_meta data 9 mask 0xffffffff / jump group 2", "jump group 1",
+                "vxlan_decap / set_tag index 1 data 1 mask 0xffffffff / jump group 3", f"dec_ttl / {TO} 0",
+                f"age timeout 5 / raw_encap index 0 / {TO} 0"],
 }
 PLACES = [0, 1]  # groups
 
@@ -72,17 +76,17 @@ def rules(direction, shapes):
 PORT = "represented_port ethdev_port_id mask 0xffff / eth"
 WHOLE, HALF = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff::"
 TEMPLATES = {
-    "items": [f"{PORT} / ipv4 dst mask 255.255.255.255", "tag data mask 0xffffffff index is 1", f"{PORT} dst mask ff:ff:ff:ff:ff:ff",
+    "items": [f"{PORT} / ipv4 dst mask 255.255.255.255", "tag data mask 0xffffffff index is 1",
+              f"{PORT} dst mask ff:ff:ff:ff:ff:ff",
               f"{PORT} / ipv6 src mask {WHOLE} dst mask {WHOLE}", f"{PORT} / ipv6 dst mask {WHOLE} / udp dst mask 0xffff",
               f"{PORT} / ipv6 src mask {WHOLE} dst mask {HALF}",
               f"{PORT} / ipv6 src mask {WHOLE} dst mask {HALF} / udp src mask 0xffff dst mask 0xffff"],
-    "actions": ["count / raw_encap index 0 / represented_port ethdev_port_id 0", "raw_encap index 0 / count / represented_port ethdev_port_id 0",
-                "vxlan_decap / count / represented_port ethdev_port_id 1", "count / vxlan_decap / represented_port ethdev_port_id 1",
-                "jump group 2", "drop", TAGGED, "count / drop", "port_representor port_id 1", "MODIFY / jump group 2",
-                "count / MODIFY / jump group 2", "MODIFY / count / jump group 2", "BAD_OPERATION / jump group 2",
-                "BAD_LEVEL / jump group 2", "BAD_WIDTH / jump group 2"],
+    "actions": [f"count / raw_encap index 0 / {TO} 0", f"raw_encap index 0 / count / {TO} 0", f"vxlan_decap / count / {TO} 1",
+                f"count / vxlan_decap / {TO} 1", "jump group 2", "drop", TAGGED, "count / drop", "port_representor port_id 1",
+                "MODIFY / jump group 2", "count / MODIFY / jump group 2", "MODIFY / count / jump group 2",
+                "BAD_OPERATION / jump group 2", "BAD_LEVEL / jump group 2", "BAD_WIDTH / jump group 2"],
 }
-TAG = ("modify_field op {} dst_type tag dst_level {} {}src_type value src_value {} width {}")
+TAG = "modify_field op {} dst_type tag dst_level {} {}src_type value src_value {} width {}"
 ACTION = TAG.format("set", "1", "", "07000000", "32")
 MODIFY = {  # the action and its mask
     "MODIFY": (ACTION, TAG.format("set", "4294967295", "dst_offset 4294967295 ", "00000000", "4294967295")),
@@ -103,9 +107,10 @@ def templates():
         for name, (action, mask) in MODIFY.items():
             actions, masks = actions.replace(name, action), masks.replace(name, mask)
         yield f"flow pattern_template 0 create transfer pattern_template_id {number} template {items} / end"
-        yield f"flow actions_template 0 create transfer actions_template_id {number} template {actions} / end mask {masks} / end"
-        yield (f"flow template_table 0 create table_id {number} group 1 priority 0 transfer rules_number 8 pattern_template {number} "
-               f"actions_template {number}")
+        yield (f"flow actions_template 0 create transfer actions_template_id {number} template {actions} / end "
+               f"mask {masks} / end")
+        yield (f"flow template_table 0 create table_id {number} group 1 priority 0 transfer rules_number 8 "
+               f"pattern_template {number} actions_template {number}")
 
 
 def shifted_template(command, wires):

@@ -24,8 +24,8 @@ class Probe(unittest.TestCase):
     def test_two_pfs(self):
         with Machine(pfs=2) as machine:
             second = machine.run(["dpdk-testpmd", "--no-huge", "-m", "512", "--lcores", "0@0,1@0", "--no-telemetry",
-                                  f"--file-prefix={machine.prefix}", "-a", PCI, "-a", "0000:03:00.1", "--", "-i", "--no-mlockall",
-                                  "--total-num-mbufs=4096"], "show port summary all\nquit\n")
+                                  f"--file-prefix={machine.prefix}", "-a", PCI, "-a", "0000:03:00.1", "--", "-i",
+                                  "--no-mlockall", "--total-num-mbufs=4096"], "show port summary all\nquit\n")
             self.assertIn("02:00:00:00:03:10 0000:03:00.1", second)
 
     def test_representors(self):

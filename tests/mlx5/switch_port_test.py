@@ -30,7 +30,7 @@ def whole(name, value, bits=32):
 
 def fdb(machine):
     """culvert's rules on the E-Switch that stand: the driver's own have no level of ours."""
-    return [rule for rule in machine.record().rules() if rule.where == "fdb" and rule.level not in (0, "f0") and not drivers(rule)]
+    return [rule for rule in machine.record().rules() if rule.where == "fdb" and rule.level != 0 and not drivers(rule)]
 
 
 def drivers(rule):

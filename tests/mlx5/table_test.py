@@ -10,8 +10,8 @@ from machine import PCI, Machine
 
 TABLE = pathlib.Path(__file__).parent / "shapes.txt"
 HEAD = """Every rule that culvert can make, given to the real net_mlx5 (DPDK 22.11.11): on a plain PF, and in switchdev mode on the
-uplink and on a VF's representor; with classic rules (dv_flow_en=1) and with templates (dv_flow_en=2). `yes`: taken. A number:
-refused in the words below the table. culvert makes the rules of a switch on the uplink, so the representor's columns are what
+uplink and on a VF's representor; with classic rules (dv_flow_en=1) and with templates (dv_flow_en=2). `yes`: taken. A
+number: refused in the words below the table. culvert makes the rules of a switch on the uplink, so the representor's columns are what
 it does without. A flow whose rule is refused is `software`, with these words as its reason. Checked by table_test.py.
 """
 COLUMNS = ["PF classic", "PF templates", "uplink classic", "uplink templates", "representor classic", "representor templates"]
@@ -45,7 +45,8 @@ def table(refusals, culvert):
     for shape in shapes:
         cells = [refusals[column, shape] for column in COLUMNS]
         shown = ["yes" if not words else str(notes.index(words) + 1) for words in cells]
-        lines.append(" | ".join([shape.ljust(width), *[cell.ljust(len(column)) for cell, column in zip(shown, COLUMNS)]]).rstrip())
+        cells = [cell.ljust(len(column)) for cell, column in zip(shown, COLUMNS)]
+        lines.append(" | ".join([shape.ljust(width), *cells]).rstrip())
     lines += ["", *[f"{number}  {words}" for number, words in enumerate(notes, 1)], "", "What culvert does then:"]
     lines += [f"  {column}: {', '.join(said)}" for column, said in culvert.items()]
     return "\n".join(lines) + "\n"
