@@ -112,6 +112,7 @@ Status SwitchRig::resolve(unsigned tunnels, uint8_t mac) {
     rule.src_mac = kUplinkMac;
     rule.via = update.tunnel.remote;
     rule.header = tunnel::make_header(update.tunnel, rule.dst_mac, rule.src_mac, std::nullopt);
+    if (i == 0) header_ = rule.header;
     offload->set_encap(std::move(update));
   }
   return settle();

@@ -40,6 +40,11 @@ class SwitchRig {
   SwitchRig& operator=(const SwitchRig&) = delete;
   ~SwitchRig();
 
+  uint16_t uplink() const { return ports_[0]->id(); }
+  uint16_t tenant() const { return ports_[1]->id(); }
+  // The header that resolve() has given the first tunnel.
+  const tunnel::Header& header() const { return header_; }
+
   // Each of these returns when all that it said is in the NIC, out of it or refused. Error: not within a
   // minute.
 
@@ -63,6 +68,7 @@ class SwitchRig {
   std::vector<std::unique_ptr<port::Port>> ports_;
   std::counting_semaphore<> woken_{0};
   uint64_t generation_ = 0;
+  tunnel::Header header_;
 
  public:
   std::unique_ptr<offload::Offload> offload;

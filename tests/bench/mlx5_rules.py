@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Rules a second through the real net_mlx5 over tests/mlx5's stand-in: culvert-bench beside dpdk-test-flow-perf on the same
-port, in turns; medians, and how many times flow-perf's time culvert takes. What a NIC itself needs is in neither.
-usage: mlx5_rules.py BUILD [ROUNDS]
+"""Rules a second through the real net_mlx5 over tests/mlx5's stand-in: culvert-bench, its floor (the same rules by the calls
+of rte_flow alone) and dpdk-test-flow-perf on the same port, in turns; medians, and how many times the others' time culvert
+takes. What a NIC itself needs is in none. usage: mlx5_rules.py BUILD [ROUNDS]
 
 Both make 100,000 transfer rules in group 0 on the uplink of a switch with one representor, as rules.sh says: flow-perf's
 figure is rte_flow_create and no more; culvert's begins at Offload::Client::add and has the flow's name, precedence and
@@ -45,11 +45,19 @@ def flow_perf(layout):
 
 
 def culvert(layout):
+    return bench("rule", layout)
+
+
+def floor(layout):
+    return bench("floor_rule", layout)
+
+
+def bench(kind, layout):
     rates = {}
     for what in ("insert", "delete"):
         with Machine(vfs=1) as machine:
             out = machine.run([str(BUILD / "app/bench/culvert-bench"), *eal(machine), "--", "--json", "--runs", "1", "--ports",
-                               f"{PCI},{representor(0)}", f"rule_{what}_{layout}.{FLOWS}"], recorded=False, timeout=300)
+                               f"{PCI},{representor(0)}", f"{kind}_{what}_{layout}.{FLOWS}"], recorded=False, timeout=300)
         rate = re.search(r'"value":([\d.]+)', out)
         if not rate:
             sys.exit(out)
@@ -62,10 +70,10 @@ if __name__ == "__main__":
     print(subprocess.run("uptime", capture_output=True, text=True).stdout.strip())
     for _ in range(ROUNDS):
         for layout in ACTIONS:
-            for who in (flow_perf, culvert):
+            for who in (flow_perf, floor, culvert):
                 for what, rate in who(layout).items():
                     seen.setdefault((what, layout), {}).setdefault(who, []).append(rate)
     for (what, layout), rates in seen.items():
-        ours, theirs = (statistics.median(rates[who]) for who in (culvert, flow_perf))
-        print(f"{what} {layout}: culvert {ours:.0f} rules/s, flow-perf {theirs:.0f}; {theirs / ours:.2f} times the time, "
-              f"{ROUNDS} rounds")
+        ours, alone, theirs = (statistics.median(rates[who]) for who in (culvert, floor, flow_perf))
+        print(f"{what} {layout}: culvert {ours:.0f} rules/s, the calls alone {alone:.0f}, flow-perf {theirs:.0f}; "
+              f"{alone / ours:.2f} and {theirs / ours:.2f} times the time, {ROUNDS} rounds")
