@@ -6,7 +6,8 @@
 Several at once do not disturb each other; what a machine made goes with it. Root only. $STAND_IN: the stand-in's library.
 
 By hand: machine.py VFS COMMAND ..., e.g. machine.py 2 dpdk-testpmd --no-huge -m 512 --lcores 0@0,1@0
--a 0000:03:00.0,dv_flow_en=1,representor=[0-1] -- -i --no-mlockall; then it prints the rules that came and went.
+-a 0000:03:00.0,dv_flow_en=1,representor=[0-1] -- -i --no-mlockall
+--total-num-mbufs=4096; then it prints the rules that came and went.
 """
 
 import itertools

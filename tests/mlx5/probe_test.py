@@ -31,7 +31,7 @@ class Probe(unittest.TestCase):
     def test_representors(self):
         for steering in (1, 2):
             with self.subTest(dv_flow_en=steering), Machine(vfs=2) as machine:
-                uplink, first, second = self.ports(machine, f"dv_flow_en={steering},representor=[0-1]", 3)
+                uplink, first, second = self.ports(machine, f"dv_flow_en={steering},representor=vf[0-1]", 3)
                 self.assertIn("Switch name: " + PCI, uplink)
                 domain = uplink.split("Switch domain Id: ")[1].split()[0]
                 self.assertIn(f"Switch domain Id: {domain}", first)
