@@ -220,7 +220,8 @@ void Engine::build(Rule& rule, const Entry& entry) const {
   const Node& node = *entry.node;
   const Target& target = *node.target;
   const Form& form = entry.making.form;
-  const Spot spot{target.port_id, priority(node, form, entry.making.level), target.able.tags};
+  const Spot spot{target.port_id, priority(node, form, entry.making.level), target.able.tags,
+                  any_source(target.able.async)};
   const EncapRow* const row = node.has_encap ? encaps_.at(node.encap).get() : nullptr;
   const auto header = [&] { return Encap{row->now.rule->header.view(), port_ids_[row->now.rule->port]}; };
   const auto underlay = [&] {
@@ -260,7 +261,7 @@ void Engine::build(Rule& rule, const Entry& entry) const {
       return egress_slot(rule, spot, node.mark, header(), node.counter);
     case NodeKind::steering: {
       const std::vector<uint16_t>& queues = rx_queues_[node.port];
-      Spot here{port_ids_[node.port], 0, spot.tags};
+      Spot here{port_ids_[node.port], 0, spot.tags, spot.any_source};
       if (!decapsulates(target)) return steer(rule, here, underlay(), queues);
       if (entry.variant == kKeepCongested) return ingress_congested(rule, here, underlay(), queues);
       here.priority = 1;
