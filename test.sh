@@ -58,7 +58,10 @@ if [ $length != quick ]; then
   stage build-asan "-Db_sanitize=address,undefined -Db_lundef=false $cheap" --no-suite long --no-suite static --no-suite tidy --no-suite eswitch
   stage build-tsan "-Db_sanitize=thread -Db_lundef=false $cheap" --suite unit --suite eswitch-unit
 fi
-if [ $length = long ]; then stage build '' --suite long --timeout-multiplier 0; fi
+if [ $length = long ]; then
+  stage build '' --suite long --timeout-multiplier 0
+  for dir in build-asan build-tsan; do run $dir --timeout-multiplier 0 'offload stress 600 s'; done
+fi
 
 [ $failed = 0 ] || printf '%s' "$failures" | grep .
 echo "$passed passed, $failed failed"

@@ -1,7 +1,10 @@
 // Where the versions of DPDK differ that culvert is built with: 22.11 (Debian 12) to 24.11 (Debian 13).
 #pragma once
 
+#include <pthread.h>
 #include <rte_flow.h>
+#include <rte_lcore.h>
+#include <rte_thread.h>
 #include <rte_version.h>
 
 #include <cstdint>
@@ -52,5 +55,37 @@ inline uint8_t modified_tag(const rte_flow_action_modify_field& conf) {
   return static_cast<uint8_t>(conf.dst.level);
 #endif
 }
+
+// One of EAL's control threads: it runs on the processors that no lcore has, on the main lcore's if there are
+// none.
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
+using ControlThread = rte_thread_t;
+// 0, or an error number. `name`: at most 15 characters.
+inline int start_control_thread(ControlThread& thread, const char* name, uint32_t (*run)(void*),
+                                void* argument) {
+  return -rte_thread_create_control(&thread, name, run, argument);
+}
+inline void join_control_thread(ControlThread thread) { rte_thread_join(thread, nullptr); }
+#else
+using ControlThread = pthread_t;
+inline int start_control_thread(ControlThread& thread, const char* name, uint32_t (*run)(void*),
+                                void* argument) {
+  struct Call {
+    uint32_t (*run)(void*);
+    void* argument;
+  };
+  auto* const call = new Call{run, argument};
+  const auto begin = [](void* made) -> void* {
+    const Call called = *static_cast<Call*>(made);
+    delete static_cast<Call*>(made);
+    called.run(called.argument);
+    return nullptr;
+  };
+  const int rc = rte_ctrl_thread_create(&thread, name, nullptr, begin, call);
+  if (rc != 0) delete call;
+  return -rc;
+}
+inline void join_control_thread(ControlThread thread) { pthread_join(thread, nullptr); }
+#endif
 
 }  // namespace culvert::compat

@@ -320,7 +320,7 @@ void Engine::publish(Flow& flow) {
   const bool in = is_in(*node);
   tell(flow.reason, node->reason);
   flow.by_slot.store(in && node->by_slot, std::memory_order_release);
-  const bool waits = node->state == FlowState::offloaded && !in && node->want.kind != Form::Kind::none;
+  const bool waits = node->state == FlowState::offloaded && !in && node->want.kind == Form::Kind::real;
   flow.state.store(waits ? FlowState::pending : node->state, std::memory_order_release);
 }
 

@@ -14,7 +14,7 @@ void Engine::doom(Node& node, uint64_t since) {
   if (std::exchange(node.doomed, true)) return;
   mark_dirty(node, since);
   if (node.kind == NodeKind::tunnel_source && --node.target->tunnel_sources == 0)
-    for (const auto& fixed : node.target->fixed) mark_dirty(*fixed);
+    for (const auto& fixed : node.target->fixed) mark_dirty(*fixed, since);
 }
 
 void Engine::retire_node(std::unique_ptr<Node> node) {

@@ -219,6 +219,7 @@ class Engine {
   void retry(TimePoint now);
 
   void audit(const Node& node, std::vector<std::string>& found) const;
+  bool has_other_header(const Node& node) const;
   static void explain_rule(const Entry& entry, size_t number, std::vector<std::string>& lines);
   void explain_slot(const Node& node, std::vector<std::string>& lines) const;
   void explain_refusal(const Node& node, std::vector<std::string>& lines) const;

@@ -99,15 +99,15 @@ Flow* FlowTable::remove(std::string_view name) {
 
 Flow* FlowTable::find(std::string_view name) const {
   const Key key = key_of(name);
-  auto id = names_.load()->find(key);
-  while (id) {
-    // The id may have become another flow's meanwhile, or another flow have taken this one's place.
+  const Flow* seen = nullptr;
+  // Between the two looks another flow may have taken this one's place, or its id: then look again. (A flow
+  // that was seen is not freed meanwhile, so the same pointer is the same flow.)
+  for (auto id = names_.load()->find(key); id; id = names_.load()->find(key)) {
     Flow* const flow = rows_[*id].load(std::memory_order_acquire);
-    if (flow != nullptr && flow->spec.name == name && !flow->removed.load(std::memory_order_acquire))
-      return flow;
-    const auto now = names_.load()->find(key);
-    if (now == id) break;
-    id = now;
+    const bool is_it = flow != nullptr && flow->spec.name == name;
+    if (is_it && !flow->removed.load(std::memory_order_acquire)) return flow;
+    if (flow != nullptr && flow == seen) break;
+    seen = flow;
   }
   return nullptr;
 }

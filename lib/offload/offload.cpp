@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "base/compat.hpp"
 #include "base/log.hpp"
 #include "offload/engine.hpp"
 #include "offload/flow_table.hpp"
@@ -29,7 +30,7 @@ struct Offload::State {
   std::vector<EncapState> encaps{kMaxEncaps};
   std::unique_ptr<Engine> engine;
   std::vector<std::string> descriptions;  // by PortIndex
-  std::thread thread;
+  std::optional<compat::ControlThread> thread;
   std::atomic<bool> running{true};
   std::function<void()> wake;
   std::mutex answers_mutex;
@@ -90,22 +91,26 @@ Result<std::unique_ptr<Offload>> Offload::create(const Setup& setup) {
     for (uint16_t queue = 0; queue < port.rx_queues; ++queue) queues.push_back(queue);
   }
   state->engine = std::make_unique<Engine>(std::move(engine));
-  State* const shared = state.get();
-  state->thread = std::thread([shared] {
-    pthread_setname_np(pthread_self(), "culvert-offload");
-    while (shared->running.load(std::memory_order_acquire)) shared->engine->turn(kNap);
-    shared->engine->shutdown();
-  });
+  const auto run = [](void* argument) -> uint32_t {
+    auto& all = *static_cast<State*>(argument);
+    while (all.running.load(std::memory_order_acquire)) all.engine->turn(kNap);
+    all.engine->shutdown();
+    return 0;
+  };
+  compat::ControlThread thread{};
+  if (const int rc = compat::start_control_thread(thread, "culvert-offload", run, state.get()); rc != 0)
+    return error("the offload thread does not start: {}", errno_text(rc));
+  state->thread = thread;
   return std::unique_ptr<Offload>(new Offload(std::move(state)));
 }
 
 Offload::~Offload() { shutdown(); }
 
 void Offload::shutdown() {
-  if (!state_->thread.joinable()) return;
+  if (!state_->thread) return;
   state_->running.store(false, std::memory_order_release);
   state_->engine->mailbox().post(Ask{[] {}});
-  state_->thread.join();
+  compat::join_control_thread(*std::exchange(state_->thread, std::nullopt));
 }
 
 // --- The control lcore.

@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/result.hpp"
@@ -58,8 +57,8 @@ class Offload {
 
     // The flow is there at once, pending. Error: the name is taken.
     Status add(FlowSpec spec);
-    // Another flow takes the place and the name of one: that one's rules leave when those of the new one are
-    // in, so that none of lower precedence has its packets meanwhile. Error: there is none of that name.
+    // An explicit flow takes the place and the name of one: that one's rules leave when those of the new one
+    // are in, so that none of lower precedence has its packets meanwhile. Error: there is none of that name.
     Status replace(FlowSpec spec);
     // Error: there is none of that name.
     Status remove(const std::string& name);

@@ -5,6 +5,19 @@
 
 namespace culvert::offload {
 
+// Does a rule send with what is no longer its encap's? (Of a plain NIC's marks the old ones may, until they
+// are drained.)
+bool Engine::has_other_header(const Node& node) const {
+  if (!node.has_encap || node.kind == NodeKind::mark || node.kind == NodeKind::tunnel_source) return false;
+  const auto row = encaps_.find(node.encap);
+  return std::ranges::any_of(node.entries, [&](const Entry& entry) {
+    const Form& form = entry.in.form;
+    if (entry.busy != Entry::Busy::no || node.dirty || form.kind != Form::Kind::real || form.generation == 0)
+      return false;
+    return row == encaps_.end() || !row->second->now.rule || form.generation != row->second->now.generation;
+  });
+}
+
 void Engine::audit(const Node& node, std::vector<std::string>& found) const {
   const auto say = [&](std::string what) { found.push_back(fmt::format("{}: {}", describe(node), what)); };
   if (!node.refusal.empty() && node.refused.kind != Form::Kind::none && node.waits_for_room)
@@ -14,6 +27,7 @@ void Engine::audit(const Node& node, std::vector<std::string>& found) const {
     if (entry.busy != Entry::Busy::no || entry.in.form == node.want) continue;
     say(entry.in.handle == nullptr ? "its rule is not in the NIC" : "an old rule of it is in the NIC");
   }
+  if (has_other_header(node)) say("a rule of it has another header than its encap");
   if (!node.counts() || !node.covers()) return;
   // A driver that no longer knows the rule or its counter says so.
   if (node.counter != nullptr) {
