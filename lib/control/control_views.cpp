@@ -7,6 +7,7 @@
 
 #include "config/route_tables.hpp"
 #include "control/control.hpp"
+#include "control/monitor.hpp"
 
 namespace culvert::control {
 
@@ -59,25 +60,25 @@ Result<std::vector<RouteView>> Control::routes(const RouteQuery& query) {
   }
   std::vector<RouteView> views;
   if (query.address) {
-    const mirror::Route* route =
+    const auto route =
         table ? mirror_->lookup(*table, *query.address) : route_to(*query.address, RT_TABLE_MAIN);
-    if (route != nullptr) views.push_back(view(*route));
+    if (route) views.push_back(view(*route));
     return views;
   }
-  for (const mirror::Route* route : mirror_->routes()) {
-    if (table && route->table != *table) continue;
-    if (query.prefix && route->dst != *query.prefix) continue;
-    views.push_back(view(*route));
+  for (const mirror::Route& route : mirror_->routes()) {
+    if (table && route.table != *table) continue;
+    if (query.prefix && route.dst != *query.prefix) continue;
+    views.push_back(view(route));
   }
   return views;
 }
 
-const mirror::Route* Control::route_to(const net::IpAddr& address, uint32_t table) const {
+std::optional<mirror::Route> Control::route_to(const net::IpAddr& address, uint32_t table) const {
   if (table != RT_TABLE_MAIN) return mirror_->lookup(table, address);
-  const mirror::Route* route = nullptr;
+  std::optional<mirror::Route> route;
   for (const uint32_t next : resolver::kMainTables) {
     route = mirror_->lookup(next, address);
-    if (route != nullptr && route->type != RTN_THROW) break;
+    if (route && route->type != RTN_THROW) break;
   }
   return route;
 }
@@ -212,6 +213,12 @@ MirrorView Control::mirror() {
   const mirror::Stats stats = mirror_->stats();
   return {stats.epoch,      stats.sequence, stats.resyncs,  stats.overruns,   stats.links, stats.addresses,
           stats.neighbours, stats.routes,   stats.nexthops, stats.consistent, stats.behind};
+}
+
+Result<std::unique_ptr<Stream>> Control::monitor() {
+  auto monitor = Monitor::create(*mirror_, table_names_);
+  if (!monitor) return tl::make_unexpected(monitor.error());
+  return std::unique_ptr<Stream>(std::move(*monitor));
 }
 
 void Control::resync() {

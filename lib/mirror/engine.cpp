@@ -28,12 +28,24 @@ Status watch(int epoll, int fd) {
 }  // namespace
 
 Result<std::unique_ptr<Mirror::Impl>> Mirror::Impl::create(const Options& options) {
-  std::unique_ptr<Impl> impl(new Impl(options));
+  std::unique_ptr<rcu::Domain> own_domain;
+  if (options.domain == nullptr) {
+    auto domain = rcu::Domain::create();
+    if (!domain) return tl::make_unexpected(domain.error());
+    own_domain = std::move(*domain);
+  }
+  std::unique_ptr<Impl> impl(new Impl(options, std::move(own_domain)));
   if (auto status = impl->open_wake(); !status) return tl::make_unexpected(status.error());
   if (auto status = impl->open_sockets(); !status) return tl::make_unexpected(status.error());
   impl->begin_epoch();
   return impl;
 }
+
+Mirror::Impl::Impl(const Options& options, std::unique_ptr<rcu::Domain> own_domain)
+    : options_(options),
+      own_domain_(std::move(own_domain)),
+      domain_(own_domain_ ? *own_domain_ : *options.domain),
+      back_off_(options.retry_after) {}
 
 Status Mirror::Impl::open_wake() {
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
@@ -61,6 +73,7 @@ Status Mirror::Impl::open_sockets() {
 void Mirror::Impl::poll(size_t budget, TimePoint now) {
   now_ = now;
   clear_wake();
+  store_.reclaim(2 * budget);
   read_events(budget);
   advance(budget);
   if (has_work()) wake();
@@ -336,7 +349,7 @@ void Mirror::Impl::use_untold_neighbour(const Table<Neighbour>::Key& key) {
 Stats Mirror::Impl::stats() const {
   Stats stats;
   stats.epoch = epoch_;
-  stats.sequence = store_.listeners().sequence();
+  stats.sequence = store_.changes().told();
   stats.resyncs = resyncs_;
   stats.overruns = overruns_;
   stats.links = store_.table<Link>().size();

@@ -46,6 +46,7 @@ class Mirror::Impl {
   bool ready() const { return ready_; }
   Stats stats() const;
   Store& store() { return store_; }
+  rcu::Domain& domain() { return domain_; }
 
  private:
   enum class Phase { drain, dump, settle, replay, live, check, check_barrier, back_off };
@@ -56,7 +57,7 @@ class Mirror::Impl {
   using Item = std::variant<netlink::Event, Answer>;
   using Done = std::function<void()>;
 
-  explicit Impl(const Options& options) : options_(options), back_off_(options.retry_after) {}
+  Impl(const Options& options, std::unique_ptr<rcu::Domain> own_domain);
   Status open_sockets();
   Status open_wake();
 
@@ -89,12 +90,14 @@ class Mirror::Impl {
   void run_due();
 
   const Options options_;
+  const std::unique_ptr<rcu::Domain> own_domain_;  // where the options name none
+  rcu::Domain& domain_;
   UniqueFd epoll_, wake_;
   std::optional<netlink::Socket> events_, dumps_;
 
-  Store store_;
+  Store store_{domain_};
   Follower follower_{store_};
-  Census census_{store_, follower_};
+  Census census_{store_};
   Dump dump_;
   std::deque<Item> queue_;
 

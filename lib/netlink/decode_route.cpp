@@ -84,6 +84,7 @@ Decoded decode_route(const nlmsghdr& message) {
 
   Route route;
   route.table = attributes.number<uint32_t>(RTA_TABLE, header.rtm_table);
+  route.family = v4 ? net::Family::ipv4 : net::Family::ipv6;
   route.tos = header.rtm_tos;
   route.metric = attributes.number<uint32_t>(RTA_PRIORITY);
   route.protocol = header.rtm_protocol;

@@ -94,14 +94,19 @@ void Resolver::on_neighbour(const mirror::Neighbour* before, const mirror::Neigh
   mark_dirty(by_neighbour_, NeighbourKey{neighbour.ifindex, neighbour.ip});
 }
 
-void Resolver::on_route(const mirror::Route* before, const mirror::Route* after) {
-  const mirror::Route& route = after != nullptr ? *after : *before;
+// The object, or a group that it is in: an adjacency depends on all of them.
+void Resolver::on_nexthop(const mirror::Nexthop* before, const mirror::Nexthop* after) {
+  mark_dirty(by_nexthop_, (after != nullptr ? after : before)->id);
+}
+
+void Resolver::on_route(const net::Prefix& dst, const mirror::Path* before, const mirror::Path* after) {
+  const mirror::Path& route = after != nullptr ? *after : *before;
   const auto concern = [&](uint32_t table) {
     // Remotes are ordered by address: those that the prefix covers stand together.
-    auto entry = by_remote_.lower_bound({{table, route.dst.address}, 0});
+    auto entry = by_remote_.lower_bound({{table, dst.address}, 0});
     for (; entry != by_remote_.end(); ++entry) {
       const auto& [entry_table, remote] = entry->first;
-      if (entry_table != table || !route.dst.contains(remote)) break;
+      if (entry_table != table || !dst.contains(remote)) break;
       dirty_.insert(entry->second);
     }
   };
@@ -115,6 +120,7 @@ void Resolver::update(Row& row, TimePoint now, bool is_new) {
   const Adjacency before = row.adjacency;
   unindex(row);
   row.links.clear();
+  row.nexthops.clear();
   resolve(row);
   index(row);
 
@@ -139,11 +145,13 @@ void Resolver::update(Row& row, TimePoint now, bool is_new) {
 void Resolver::index(const Row& row) {
   if (row.adjacency.neighbour) by_neighbour_.insert({*row.adjacency.neighbour, row.adjacency.id});
   for (const int link : row.links) by_link_.insert({link, row.adjacency.id});
+  for (const uint32_t nexthop : row.nexthops) by_nexthop_.insert({nexthop, row.adjacency.id});
 }
 
 void Resolver::unindex(const Row& row) {
   if (row.adjacency.neighbour) by_neighbour_.erase({*row.adjacency.neighbour, row.adjacency.id});
   for (const int link : row.links) by_link_.erase({link, row.adjacency.id});
+  for (const uint32_t nexthop : row.nexthops) by_nexthop_.erase({nexthop, row.adjacency.id});
 }
 
 }  // namespace culvert::resolver

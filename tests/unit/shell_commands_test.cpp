@@ -393,7 +393,6 @@ TEST_F(Commands, BadLinesAreOneClearErrorAndChangeNothing) {
       {"flow del dns", "flow dns is the configuration's; take it out there and reload"},
       {"flow explain nobody", "there is no flow 'nobody'"},
       {"path flush blue", "path: not supported yet"},
-      {"monitor", "monitor: not supported yet"},
       {"reload all", "'all' is too much after 'reload'"},
       {"stop now", "'now' is too much after 'stop'"},
       {"quit please", "too much"},
@@ -419,7 +418,7 @@ TEST_F(Commands, CompletionOfWords) {
   EXPECT_EQ(complete("show ports ").append, "json ");
   EXPECT_EQ(complete("show ports json ").choices, Names{});
   EXPECT_EQ(complete("nothing ").choices, Names{});
-  EXPECT_EQ(complete("").choices.size(), 12u);
+  EXPECT_EQ(complete("").choices.size(), 13u);
   EXPECT_EQ(complete("# sho").append, "");
 }
 

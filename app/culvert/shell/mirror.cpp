@@ -65,6 +65,12 @@ Answer show_mirror(control::Api& api, const Args& args) {
   return {Outcome::ok, render_object(mirror_json(api.mirror()), args.has("json"))};
 }
 
+Answer monitor(control::Api& api, const Args&) {
+  auto stream = api.monitor();
+  if (!stream) return {Outcome::error, stream.error().message};
+  return {Outcome::more, "", std::move(*stream)};
+}
+
 Answer resync(control::Api& api, const Args&) {
   api.resync();
   return {};
@@ -80,6 +86,10 @@ constexpr Command kCommands[] = {
      at_once<show_routes>},
     {"show mirror [json]", "the state of the mirror of the kernel",
      "behind counts events that were read and are not applied yet.", at_once<show_mirror>},
+    {"monitor", "the kernel's tables as they are, and then their changes as they come",
+     "A line an object in the words of ip(8); what has gone begins with 'deleted'. Ends with the session or "
+     "with Enter.",
+     at_once<monitor>},
     {"resync", "read everything from the kernel again",
      "Starts a new epoch: dump, compare, sweep. What did not change is left alone. `wait` waits for it.",
      at_once<resync>},
