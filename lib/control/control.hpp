@@ -129,7 +129,8 @@ class Control final : public Api, private mirror::Listener {
   std::string netdev_name(int ifindex) const;
   RouteView view(const mirror::Route& route) const;
   // The route that the kernel would use.
-  std::optional<mirror::Route> route_to(const net::IpAddr& address, uint32_t table) const;
+  std::optional<mirror::Route> route_to(const net::IpAddr& address, uint32_t table,
+                                        std::optional<net::IpAddr> from = std::nullopt) const;
   std::string explain_neighbour(const resolver::NeighbourKey& key) const;
 
   EventLoop& loop_;

@@ -1,6 +1,7 @@
 // What `show` asks for.
 
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <rte_lcore.h>
 
 #include <algorithm>
@@ -73,14 +74,10 @@ Result<std::vector<RouteView>> Control::routes(const RouteQuery& query) {
   return views;
 }
 
-std::optional<mirror::Route> Control::route_to(const net::IpAddr& address, uint32_t table) const {
+std::optional<mirror::Route> Control::route_to(const net::IpAddr& address, uint32_t table,
+                                               std::optional<net::IpAddr> from) const {
   if (table != RT_TABLE_MAIN) return mirror_->lookup(table, address);
-  std::optional<mirror::Route> route;
-  for (const uint32_t next : resolver::kMainTables) {
-    route = mirror_->lookup(next, address);
-    if (route && route->type != RTN_THROW) break;
-  }
-  return route;
+  return mirror_->route_to({.dst = address, .src = from, .ip_protocol = IPPROTO_UDP});
 }
 
 RouteView Control::view(const mirror::Route& route) const {
@@ -211,8 +208,9 @@ StatsView Control::stats() {
 
 MirrorView Control::mirror() {
   const mirror::Stats stats = mirror_->stats();
-  return {stats.epoch,      stats.sequence, stats.resyncs,  stats.overruns,   stats.links, stats.addresses,
-          stats.neighbours, stats.routes,   stats.nexthops, stats.consistent, stats.behind};
+  return {stats.epoch,     stats.sequence,   stats.resyncs,   stats.overruns, stats.links,
+          stats.addresses, stats.neighbours, stats.routes,    stats.nexthops, stats.consistent,
+          stats.behind,    stats.rules,      stats.malformed, stats.state};
 }
 
 Result<std::unique_ptr<Stream>> Control::monitor() {

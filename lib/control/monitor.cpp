@@ -1,5 +1,6 @@
 #include "control/monitor.hpp"
 
+#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
 namespace culvert::control {
@@ -69,14 +70,31 @@ void Monitor::on_nexthop(const mirror::Nexthop* before, const mirror::Nexthop* a
   line(after == nullptr, text);
 }
 
+void Monitor::on_rule(const mirror::PolicyRule* before, const mirror::PolicyRule* after) {
+  const mirror::PolicyRule& rule = after != nullptr ? *after : *before;
+  std::string text =
+      fmt::format("rule {}:{}{} from {}", rule.priority, rule.family == net::Family::ipv4 ? "" : " inet6",
+                  rule.inverted ? " not" : "", rule.src ? rule.src->to_string() : "all");
+  if (rule.dst) text += fmt::format(" to {}", *rule.dst);
+  if (rule.mask != 0) text += fmt::format(" fwmark {:#x}/{:#x}", rule.mark, rule.mask);
+  if (!rule.iif.empty()) text += " iif " + rule.iif;
+  if (!rule.oif.empty()) text += " oif " + rule.oif;
+  if (rule.ip_protocol != 0) text += fmt::format(" ipproto {}", rule.ip_protocol);
+  if (rule.action == FR_ACT_TO_TBL)
+    text += rule.l3mdev ? " lookup [l3mdev-table]" : " lookup " + table_name(rule.table);
+  else if (rule.action == FR_ACT_GOTO)
+    text += fmt::format(" goto {}", rule.target);
+  else
+    text += rule.action == FR_ACT_NOP ? " nop" : " refuse";
+  if (rule.suppress_length) text += fmt::format(" suppress_prefixlength {}", *rule.suppress_length);
+  line(after == nullptr, text);
+}
+
 void Monitor::on_route(const net::Prefix& dst, const mirror::Path* before, const mirror::Path* after) {
   const mirror::Path& path = after != nullptr ? *after : *before;
   std::string text = "route";
   if (path.type != RTN_UNICAST) text += " " + path.type_name();
-  const auto name = table_names_.find(path.table);
-  text += fmt::format(" {} table {} proto {}", dst,
-                      name != table_names_.end() ? name->second : std::to_string(path.table),
-                      path.protocol_name());
+  text += fmt::format(" {} table {} proto {}", dst, table_name(path.table), path.protocol_name());
   if (path.metric != 0) text += fmt::format(" metric {}", path.metric);
   if (path.tos != 0) text += fmt::format(" tos {:#x}", path.tos);
   if (path.prefsrc) text += fmt::format(" src {}", *path.prefsrc);
@@ -91,6 +109,11 @@ void Monitor::line(bool deleted, const std::string& text) {
   if (deleted) text_ += "deleted ";
   text_ += text;
   text_ += '\n';
+}
+
+std::string Monitor::table_name(uint32_t table) const {
+  const auto found = table_names_.find(table);
+  return found != table_names_.end() ? found->second : std::to_string(table);
 }
 
 std::string Monitor::link_name(int ifindex) const {

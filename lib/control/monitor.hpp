@@ -33,9 +33,11 @@ class Monitor final : public Stream, private mirror::Listener {
   void on_address(const mirror::Address* before, const mirror::Address* after) override;
   void on_neighbour(const mirror::Neighbour* before, const mirror::Neighbour* after) override;
   void on_nexthop(const mirror::Nexthop* before, const mirror::Nexthop* after) override;
+  void on_rule(const mirror::PolicyRule* before, const mirror::PolicyRule* after) override;
   void on_route(const net::Prefix& dst, const mirror::Path* before, const mirror::Path* after) override;
 
   void line(bool deleted, const std::string& text);
+  std::string table_name(uint32_t table) const;
   std::string link_name(int ifindex) const;
   std::string hop(const mirror::Hop& hop) const;
 

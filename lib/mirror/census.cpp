@@ -8,6 +8,7 @@ namespace {
 std::string describe(const Link& link) { return fmt::format("link {}", link.name); }
 std::string describe(const Address& address) { return fmt::format("address {}", address.local); }
 std::string describe(const Neighbour& neighbour) { return fmt::format("neighbour {}", neighbour.ip); }
+std::string describe(const PolicyRule& rule) { return fmt::format("rule {}", rule.priority); }
 std::string describe(const Nexthop& nexthop) { return fmt::format("nexthop {}", nexthop.id); }
 std::string describe(const RouteTable::Found& found) {
   const Path& route = *found.path;
@@ -141,6 +142,7 @@ void Census::find_stale() {
     append(stale_, store_.table<Link>().older_than(oldest_));
     append(stale_, store_.table<Address>().older_than(oldest_));
     append(stale_, store_.table<Neighbour>().older_than(oldest_));
+    append(stale_, store_.table<PolicyRule>().older_than(oldest_));
   }
   append(stale_, store_.table<Nexthop>().older_than(oldest_));
   stale_rows_ = store_.routes().older_than(oldest_);

@@ -24,6 +24,10 @@ class Census {
   void take(const Route& route);
   // The number of the latest message taken.
   Mark mark() const { return mark_; }
+  // Differences not entered yet.
+  size_t left() const {
+    return staged_.size() + staged_rows_.size() - entered_rows_ + stale_.size() + stale_rows_.size();
+  }
   // Messages of this dump so far.
   size_t taken() const { return mark_ + 1 - oldest_; }
 

@@ -42,7 +42,7 @@ struct RouteChange {
   std::optional<Path> before, after;
 };
 using Change = std::variant<ObjectChange<Link>, ObjectChange<Address>, ObjectChange<Neighbour>,
-                            ObjectChange<Nexthop>, RouteChange>;
+                            ObjectChange<Nexthop>, ObjectChange<PolicyRule>, RouteChange>;
 
 // What one listener of another thread has not read yet.
 class ChangeQueue {

@@ -15,6 +15,7 @@ const Log kLog("mirror");
 
 constexpr unsigned kTries = 5;
 constexpr Duration kLongestBackOff = std::chrono::seconds(30);
+constexpr Duration kProgress = std::chrono::seconds(1);
 constexpr size_t kDumpBufferBytes = 1024 * 1024;
 constexpr size_t kLoggedDifferences = 10;
 
@@ -58,11 +59,11 @@ Status Mirror::Impl::open_wake() {
 Status Mirror::Impl::open_sockets() {
   events_.reset();
   dumps_.reset();
-  auto events = netlink::Socket::open({options_.netns, options_.receive_buffer_bytes, true});
+  auto events = options_.open({options_.netns, options_.receive_buffer_bytes, true});
   if (!events) return tl::make_unexpected(events.error());
-  auto dumps = netlink::Socket::open({options_.netns, kDumpBufferBytes, false});
+  auto dumps = options_.open({options_.netns, kDumpBufferBytes, false});
   if (!dumps) return tl::make_unexpected(dumps.error());
-  for (const int fd : {events->fd(), dumps->fd()})
+  for (const int fd : {(*events)->fd(), (*dumps)->fd()})
     if (auto status = watch(epoll_.get(), fd); !status) return status;
   events_ = std::move(*events);
   dumps_ = std::move(*dumps);
@@ -76,6 +77,7 @@ void Mirror::Impl::poll(size_t budget, TimePoint now) {
   store_.reclaim(2 * budget);
   read_events(budget);
   advance(budget);
+  tell_progress();
   if (has_work()) wake();
   run_due();
 }
@@ -225,13 +227,15 @@ void Mirror::Impl::request_dump() {
 
 void Mirror::Impl::try_again(const char* why) {
   consistent_ = false;
-  if (++tries_ >= kTries) return back_off();
+  fault_ = why;
+  if (++tries_ >= kTries) return back_off(why);
   kLog.info("{}: try {} of {}", why, tries_ + 1, kTries);
   drain();
 }
 
-void Mirror::Impl::back_off() {
+void Mirror::Impl::back_off(const std::string& why) {
   drain();
+  fault_ = why;
   phase_ = Phase::back_off;
   kLog.warning("no consistent dump; trying again in {} ms",
                std::chrono::duration_cast<std::chrono::milliseconds>(back_off_).count());
@@ -242,6 +246,7 @@ void Mirror::Impl::back_off() {
 void Mirror::Impl::finish_sync() {
   if (ready_) ++resyncs_;
   ready_ = consistent_ = true;
+  fault_.clear();
   back_off_ = options_.retry_after;
   phase_ = Phase::live;
   std::move(after_sync_.begin(), after_sync_.end(), std::back_inserter(due_));
@@ -256,15 +261,17 @@ void Mirror::Impl::overrun() {
   kLog.warning("the kernel dropped events: its receive buffer is full");
   if (phase_ == Phase::drain || phase_ == Phase::back_off) return;
   if (syncing()) return try_again("events were dropped during a dump");
+  fault_ = "the kernel dropped events";
   begin_epoch();
 }
 
 void Mirror::Impl::lost() {
   kLog.warning("a netlink socket was lost: opening new ones");
+  fault_ = "a netlink socket was lost";
   begin_epoch();
   if (auto status = open_sockets(); !status) {
     kLog.error("{}", status.error().message);
-    back_off();
+    back_off(status.error().message);
   }
 }
 
@@ -357,12 +364,43 @@ Stats Mirror::Impl::stats() const {
   stats.neighbours = store_.table<Neighbour>().size();
   stats.routes = store_.routes().size();
   stats.nexthops = store_.table<Nexthop>().size();
+  stats.rules = store_.table<PolicyRule>().size();
   stats.malformed = malformed_;
   stats.checks = checks_;
   stats.corrections = corrections_;
   stats.consistent = consistent_;
   stats.behind = queue_.size();
+  stats.state = state();
   return stats;
+}
+
+std::string Mirror::Impl::state() const {
+  const std::string because = fault_.empty() ? "" : " (" + fault_ + ")";
+  switch (phase_) {
+    case Phase::drain:
+    case Phase::dump:
+      return fmt::format("reads the kernel's tables: {} objects so far{}", census_.taken(), because);
+    case Phase::settle:
+    case Phase::replay:
+      return fmt::format("applies what it read: {} differences and {} events are left{}", census_.left(),
+                         queue_.size(), because);
+    case Phase::back_off:
+      return fmt::format("keeps its last state and tries again with back-off{}", because);
+    default:
+      return "follows the kernel";
+  }
+}
+
+// A long sync shows that it goes on.
+void Mirror::Impl::tell_progress() {
+  if (!syncing()) {
+    progress_at_ = TimePoint::max();
+  } else if (progress_at_ == TimePoint::max()) {
+    progress_at_ = now_ + kProgress;
+  } else if (now_ >= progress_at_) {
+    kLog.info("epoch {}: {}", epoch_, state());
+    progress_at_ = now_ + kProgress;
+  }
 }
 
 bool Mirror::Impl::has_work() const {

@@ -28,7 +28,7 @@
 #include "mirror/follower.hpp"
 #include "mirror/mirror.hpp"
 #include "mirror/store.hpp"
-#include "netlink/socket.hpp"
+#include "netlink/channel.hpp"
 
 namespace culvert::mirror {
 
@@ -76,13 +76,15 @@ class Mirror::Impl {
   void drain();
   void request_dump();
   void try_again(const char* why);
-  void back_off();
+  void back_off(const std::string& why);
   void finish_sync();
   void overrun();
   void lost();
   void begin_check();
   void finish_check();
 
+  std::string state() const;
+  void tell_progress();
   bool syncing() const { return phase_ <= Phase::replay; }
   bool has_work() const;
   void wake();
@@ -93,7 +95,7 @@ class Mirror::Impl {
   const std::unique_ptr<rcu::Domain> own_domain_;  // where the options name none
   rcu::Domain& domain_;
   UniqueFd epoll_, wake_;
-  std::optional<netlink::Socket> events_, dumps_;
+  std::unique_ptr<netlink::Channel> events_, dumps_;
 
   Store store_{domain_};
   Follower follower_{store_};
@@ -117,6 +119,8 @@ class Mirror::Impl {
 
   uint64_t epoch_ = 0, resyncs_ = 0, overruns_ = 0, malformed_ = 0, checks_ = 0, corrections_ = 0;
   bool ready_ = false, consistent_ = false;
+  std::string fault_;  // why it is not consistent; empty at first
+  TimePoint progress_at_ = TimePoint::max();
 };
 
 }  // namespace culvert::mirror

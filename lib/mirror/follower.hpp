@@ -18,6 +18,8 @@ class Follower {
   void added(const Link& link);
   void added(const Address& address);
   void added(const Neighbour& neighbour) { store_.put(neighbour, mark_); }
+  void added(const PolicyRule& rule) { store_.put(rule, mark_); }
+  void deleted(const PolicyRule& rule) { store_.erase<PolicyRule>(rule); }
   void added(const Nexthop& nexthop) { store_.put(nexthop, mark_); }
   void deleted(const Link& link);
   void deleted(const Address& address);

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "netlink/objects.hpp"
+#include "netlink/policy_rule.hpp"
 
 namespace culvert::mirror {
 
@@ -13,6 +14,7 @@ using netlink::Link;
 using netlink::Neighbour;
 using netlink::Nexthop;
 using netlink::Path;
+using netlink::PolicyRule;
 using netlink::Route;
 
 // `before` or `after` is null where the object was not, or is no more. Both are good during the call.
@@ -23,6 +25,7 @@ class Listener {
   virtual void on_address(const Address* /*before*/, const Address* /*after*/) {}
   virtual void on_neighbour(const Neighbour* /*before*/, const Neighbour* /*after*/) {}
   virtual void on_nexthop(const Nexthop* /*before*/, const Nexthop* /*after*/) {}
+  virtual void on_rule(const PolicyRule* /*before*/, const PolicyRule* /*after*/) {}
   // A route on a nexthop object has no hops of its own: on_nexthop() tells them, and a change of the object,
   // or of a member of a group, is no change of its routes.
   virtual void on_route(const net::Prefix& /*dst*/, const Path* /*before*/, const Path* /*after*/) {}
@@ -34,5 +37,8 @@ inline void tell(Listener& to, const Neighbour* before, const Neighbour* after) 
   to.on_neighbour(before, after);
 }
 inline void tell(Listener& to, const Nexthop* before, const Nexthop* after) { to.on_nexthop(before, after); }
+inline void tell(Listener& to, const PolicyRule* before, const PolicyRule* after) {
+  to.on_rule(before, after);
+}
 
 }  // namespace culvert::mirror

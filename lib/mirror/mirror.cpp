@@ -44,6 +44,15 @@ std::optional<Route> Mirror::lookup(uint32_t table, const net::IpAddr& ip) const
   return impl_->store().lookup(table, ip);
 }
 
+std::optional<Route> Mirror::route_to(const Flow& flow) const { return impl_->store().route_to(flow); }
+
+bool Mirror::rules_look_at_links() const {
+  return std::ranges::any_of(impl_->store().policy().rules(), [](const PolicyRule& rule) {
+    return !rule.iif.empty() || !rule.oif.empty() || rule.l3mdev || rule.suppress_group;
+  });
+}
+
+std::vector<PolicyRule> Mirror::rules() const { return impl_->store().policy().rules(); }
 std::vector<const Link*> Mirror::links() const { return impl_->store().table<Link>().sorted(); }
 std::vector<const Address*> Mirror::addresses() const { return impl_->store().table<Address>().sorted(); }
 std::vector<const Address*> Mirror::addresses(int ifindex) const {

@@ -18,7 +18,9 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "mirror/listener.hpp"
+#include "mirror/policy.hpp"
 #include "mirror/subscription.hpp"
+#include "netlink/socket.hpp"
 
 namespace culvert::mirror {
 
@@ -27,7 +29,7 @@ struct Stats {
   uint64_t sequence = 0;  // changes delivered
   uint64_t resyncs = 0;   // completed, the first dump not counted
   uint64_t overruns = 0;  // ENOBUFS: the kernel dropped events
-  size_t links = 0, addresses = 0, neighbours = 0, routes = 0, nexthops = 0;
+  size_t links = 0, addresses = 0, neighbours = 0, routes = 0, nexthops = 0, rules = 0;
   uint64_t malformed = 0;  // messages that could not be decoded, skipped
   uint64_t checks = 0;     // self-checks completed
   // Differences that self-checks found and mended: each means that the kernel was silent in a way unknown
@@ -35,6 +37,7 @@ struct Stats {
   uint64_t corrections = 0;
   bool consistent = false;  // the last dump completed and no event was lost since
   size_t behind = 0;        // events read and not yet applied
+  std::string state;        // what it is doing, and what is wrong, for a person
 };
 
 struct Options {
@@ -42,6 +45,8 @@ struct Options {
   std::string netns;                               // `kernel.netns`: name or path; empty: the caller's
   size_t receive_buffer_bytes = 32 * 1024 * 1024;  // of the event socket
   Duration check_after = std::chrono::seconds(1);  // quiet time after which the mirror checks itself
+  netlink::Open open =
+      netlink::Socket::open_channel;               // of events first, then of dumps; anew when one is lost
   Duration retry_after = std::chrono::seconds(1);  // first back-off of a sync that failed; doubles up to 30 s
 };
 
@@ -102,6 +107,11 @@ class Mirror {
   // fib_table_lookup and rt6_select have it: routes whose hops are all dead, and those for a TOS of their
   // own, are passed over. Its hops and type are those that its nexthop object has now.
   std::optional<Route> lookup(uint32_t table, const net::IpAddr& ip) const;
+  // The route that the kernel would use for such a packet: the policy rules, and the tables that they name. A
+  // route that refuses (blackhole, ...) is an answer; nullopt: no route, or a rule refuses.
+  std::optional<Route> route_to(const Flow& flow) const;
+  // Some rule names a link, or the VRF or the group of one.
+  bool rules_look_at_links() const;
 
   // All objects in the order of their keys; routes by table, prefix, metric.
   std::vector<const Link*> links() const;
@@ -109,6 +119,7 @@ class Mirror {
   std::vector<const Address*> addresses(int ifindex) const;
   std::vector<const Neighbour*> neighbours() const;
   std::vector<const Nexthop*> nexthops() const;
+  std::vector<PolicyRule> rules() const;  // by family, and in the order in which they are walked
   std::vector<Route> routes() const;
 
  private:

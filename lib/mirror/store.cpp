@@ -55,6 +55,12 @@ std::optional<Route> Store::lookup(uint32_t table, const net::IpAddr& ip) const 
   return found ? std::optional(route(*found)) : std::nullopt;
 }
 
+std::optional<Route> Store::route_to(const Flow& flow) const {
+  return policy_.find(flow, {[this](int ifindex) { return table<Link>().find(ifindex); },
+                             [this](const std::string& name) { return link_by_name(name); },
+                             [this](uint32_t table, const net::IpAddr& ip) { return lookup(table, ip); }});
+}
+
 Route Store::route(const RouteTable::Found& found) const {
   Route route;
   static_cast<Path&>(route) = found.path->nexthop_id == 0 ? *found.path : with_present_hops(*found.path);

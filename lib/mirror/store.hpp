@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "mirror/changes.hpp"
+#include "mirror/policy.hpp"
 #include "mirror/route_table.hpp"
 #include "mirror/table.hpp"
 #include "rcu/domain.hpp"
@@ -104,6 +105,9 @@ class Store {
   // Mirror::lookup(), and all of them, with the present hops and type of those on nexthop objects.
   std::optional<Route> lookup(uint32_t table, const net::IpAddr& ip) const;
   Route route(const RouteTable::Found& found) const;
+  // Mirror::route_to().
+  std::optional<Route> route_to(const Flow& flow) const;
+  const Policy& policy() const { return policy_; }
 
   // By reference. Copies: the caller changes what he walks.
   std::vector<Table<Address>::Key> addresses_on(int ifindex) const { return addresses_on_.copy(ifindex); }
@@ -121,6 +125,7 @@ class Store {
     table<Address>().for_each(visit);
     table<Nexthop>().for_each(visit);
     table<Neighbour>().for_each(visit);
+    table<PolicyRule>().for_each(visit);
   }
   // Tells `listener` all that is there.
   void replay(Listener& listener) const;
@@ -130,11 +135,12 @@ class Store {
   void index(const Address& address, bool add);
   void index(const Neighbour& neighbour, bool add);
   void index(const Nexthop& nexthop, bool add);
+  void index(const PolicyRule& rule, bool add) { add ? policy_.add(rule) : policy_.remove(rule); }
   Path with_present_hops(const Path& path) const;
 
   rcu::RetireQueue retired_;  // outlives the tables
-  std::tuple<Table<Link>, Table<Address>, Table<Neighbour>, Table<Nexthop>> tables_{retired_, retired_,
-                                                                                    retired_, retired_};
+  std::tuple<Table<Link>, Table<Address>, Table<Neighbour>, Table<Nexthop>, Table<PolicyRule>> tables_{
+      retired_, retired_, retired_, retired_, retired_};
   Changes changes_;
   RouteTable routes_{retired_, [this](const net::Prefix& dst, const Path* before, const Path* after) {
                        changes_.tell_route(dst, before, after);
@@ -145,6 +151,7 @@ class Store {
   Index<int, Table<Neighbour>::Key> neighbours_on_;
   Index<int, uint32_t> nexthops_on_;
   Index<uint32_t, uint32_t> groups_with_;
+  Policy policy_;
 };
 
 }  // namespace culvert::mirror

@@ -58,7 +58,7 @@ class Subscription {
   int fd() const { return wake_.get(); }
 
  private:
-  using Object = std::variant<Link, Address, Nexthop, Neighbour>;
+  using Object = std::variant<Link, Address, Nexthop, Neighbour, PolicyRule>;
   struct RouteRow {
     net::Prefix dst;
     PathId path;

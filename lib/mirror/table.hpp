@@ -65,7 +65,7 @@ using Mark = uint32_t;
 template <typename T>
 class Table {
  public:
-  using Key = decltype(std::declval<const T&>().key());
+  using Key = std::remove_cvref_t<decltype(std::declval<const T&>().key())>;
 
   explicit Table(rcu::RetireQueue& retired) : objects_(retired) {}
 

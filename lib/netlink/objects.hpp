@@ -30,6 +30,8 @@ struct Link {
   uint32_t flags = 0;  // IFF_*
   int lower = 0;   // IFLA_LINK when it is in this namespace: the device a VLAN or macvlan stands on; 0: none
   int master = 0;  // IFLA_MASTER: the bridge, bond or VRF it belongs to; 0: none
+  uint32_t group = 0;      // IFLA_GROUP
+  uint32_t vrf_table = 0;  // of a VRF
   std::optional<uint16_t> vlan;
   std::optional<VxlanInfo> vxlan;
 

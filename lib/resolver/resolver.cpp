@@ -83,6 +83,17 @@ void Resolver::flush(TimePoint now) {
 
 void Resolver::on_link(const mirror::Link* before, const mirror::Link* after) {
   mark_dirty(by_link_, (after != nullptr ? after : before)->ifindex);
+  const auto known_by = [](const mirror::Link& link) { return std::tie(link.name, link.group, link.master); };
+  if (before == nullptr || after == nullptr || known_by(*before) != known_by(*after))
+    if (mirror_.rules_look_at_links()) on_rule(nullptr, nullptr);
+}
+
+// Rules name links, and VRFs and groups of links: one that comes or goes, or is another by now, may concern
+// all.
+void Resolver::on_rule(const mirror::PolicyRule*, const mirror::PolicyRule*) {
+  auto entry = by_remote_.lower_bound({{RT_TABLE_MAIN, net::IpAddr{}}, 0});
+  for (; entry != by_remote_.end() && entry->first.first == RT_TABLE_MAIN; ++entry)
+    dirty_.insert(entry->second);
 }
 
 void Resolver::on_address(const mirror::Address* before, const mirror::Address* after) {
@@ -110,7 +121,7 @@ void Resolver::on_route(const net::Prefix& dst, const mirror::Path* before, cons
       dirty_.insert(entry->second);
     }
   };
-  if (std::ranges::find(kMainTables, route.table) != std::end(kMainTables)) concern(RT_TABLE_MAIN);
+  concern(RT_TABLE_MAIN);  // rules may lead to any table
   if (route.table != RT_TABLE_MAIN) concern(route.table);
 }
 

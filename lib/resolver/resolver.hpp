@@ -29,10 +29,6 @@ namespace culvert::resolver {
 
 using EncapId = uint32_t;
 
-// The tables that the kernel's default rules walk (ip-rule(8)), in their order: local, main, default. A
-// tunnel in table main looks in all three, as the kernel's own traffic does.
-inline constexpr uint32_t kMainTables[] = {255, 254, 253};
-
 // A culvert port and the kernel link that it is.
 struct PortLink {
   uint16_t port = 0;   // the port's index
@@ -94,6 +90,7 @@ class Resolver : public mirror::Listener {
   void on_address(const mirror::Address* before, const mirror::Address* after) override;
   void on_neighbour(const mirror::Neighbour* before, const mirror::Neighbour* after) override;
   void on_nexthop(const mirror::Nexthop* before, const mirror::Nexthop* after) override;
+  void on_rule(const mirror::PolicyRule* before, const mirror::PolicyRule* after) override;
   void on_route(const net::Prefix& dst, const mirror::Path* before, const mirror::Path* after) override;
 
   void update(Row& row, TimePoint now, bool is_new);

@@ -3,6 +3,7 @@
 
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <array>
@@ -75,10 +76,11 @@ bool Resolver::find_route(Row& row, Path& path) const {
   Adjacency& adjacency = row.adjacency;
   const tunnel::Tunnel& tunnel = adjacency.tunnel;
   const bool main = tunnel.table == RT_TABLE_MAIN;
-  for (const uint32_t table : kMainTables) {
-    path.route = mirror_.lookup(main ? table : tunnel.table, tunnel.remote);
-    if (!main || (path.route && path.route->type != RTN_THROW)) break;
-  }
+  path.route = main ? mirror_.route_to({.dst = tunnel.remote,
+                                        .src = tunnel.local,
+                                        .ip_protocol = IPPROTO_UDP,
+                                        .dport = tunnel.dst_port})
+                    : mirror_.lookup(tunnel.table, tunnel.remote);
   const auto& route = path.route;
   if (!route || route->type == RTN_THROW)
     return fail(adjacency, Reason::no_route,

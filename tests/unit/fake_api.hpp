@@ -79,6 +79,7 @@ class FakeApi : public Api {
     stats_view.rule_latency = {{16, 0}, {std::nullopt, 4}};
     mirror_view.epoch = 1;
     mirror_view.consistent = true;
+    mirror_view.state = "follows the kernel";
   }
 
   std::vector<PortView> ports() override { return port_views; }

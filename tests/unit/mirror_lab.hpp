@@ -53,6 +53,14 @@ inline std::string text(const net::Prefix& dst, const Path& r) {
   return line;
 }
 inline std::string text(const Route& r) { return text(r.dst, r); }
+inline std::string text(const PolicyRule& r) {
+  return fmt::format(
+      "rule {} {} not {} from {} to {} tos {} mark {}/{} iif {} oif {} l3mdev {} action {} table {} "
+      "goto {} suppress {} {} proto {}",
+      static_cast<int>(r.family), r.priority, r.inverted, r.src ? r.src->to_string() : "-",
+      r.dst ? r.dst->to_string() : "-", r.tos, r.mark, r.mask, r.iif, r.oif, r.l3mdev, r.action, r.table,
+      r.target, r.suppress_length.value_or(UINT32_MAX), r.suppress_group.value_or(UINT32_MAX), r.protocol);
+}
 // As listeners are told it: its nexthop object is told apart.
 inline std::string told(Route r) {
   if (r.nexthop_id == 0) return text(r);
@@ -76,6 +84,7 @@ inline std::vector<std::string> lines(const Mirror& mirror) {
   for (const Neighbour* neighbour : mirror.neighbours())
     if (is_compared(*neighbour)) all.push_back(text(without_timers(*neighbour)));
   for (const Nexthop* nexthop : mirror.nexthops()) all.push_back(text(*nexthop));
+  for (const PolicyRule& rule : mirror.rules()) all.push_back(text(rule));
   for (const Route& route : mirror.routes()) all.push_back(text(route));
   return all;
 }
@@ -88,6 +97,7 @@ class Replica : public Listener {
   void on_address(const Address* before, const Address* after) override { change(before, after); }
   void on_neighbour(const Neighbour* before, const Neighbour* after) override { change(before, after); }
   void on_nexthop(const Nexthop* before, const Nexthop* after) override { change(before, after); }
+  void on_rule(const PolicyRule* before, const PolicyRule* after) override { change(before, after); }
   void on_route(const net::Prefix& dst, const Path* before, const Path* after) override {
     change(before, after, [&](const Path& path) { return text(dst, path); });
   }
@@ -242,6 +252,7 @@ class Lab : public ::testing::Test {
     for (const Address* address : mirror.addresses()) want.push_back(text(*address));
     for (const Neighbour* neighbour : mirror.neighbours()) want.push_back(text(*neighbour));
     for (const Nexthop* nexthop : mirror.nexthops()) want.push_back(text(*nexthop));
+    for (const PolicyRule& rule : mirror.rules()) want.push_back(text(rule));
     for (const Route& route : mirror.routes()) want.push_back(told(route));
     std::sort(want.begin(), want.end());
     EXPECT_EQ(have, want);

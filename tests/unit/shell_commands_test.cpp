@@ -217,7 +217,8 @@ TEST_F(Commands, Stats) {
 TEST_F(Commands, Mirror) {
   EXPECT_EQ(run_json("show mirror json"),
             Json::parse(R"({"epoch":1,"sequence":0,"resyncs":0,"overruns":0,"links":0,
-    "addresses":0,"neighbours":0,"routes":0,"nexthops":0,"consistent":true,"behind":0})"));
+    "addresses":0,"neighbours":0,"routes":0,"nexthops":0,"consistent":true,"behind":0,"rules":0,"malformed":0,
+    "state":"follows the kernel"})"));
   EXPECT_NE(run("show mirror").text.find("consistent: yes\n"), std::string::npos);
 }
 
@@ -259,7 +260,7 @@ TEST_F(Commands, FieldsOfTheContractInItsOrder) {
                    "learn_over_limit", "learn_dropped", "drops", "lcores", "rules", "rule_latency"}));
   EXPECT_EQ(keys(run_json("show mirror json")),
             (Names{"epoch", "sequence", "resyncs", "overruns", "links", "addresses", "neighbours", "routes",
-                   "nexthops", "consistent", "behind"}));
+                   "nexthops", "consistent", "behind", "rules", "malformed", "state"}));
 }
 
 TEST_F(Commands, NamesOfLinksMayBeAnyBytes) {

@@ -29,7 +29,8 @@ Json mirror_json(const control::MirrorView& mirror) {
   return {{"epoch", mirror.epoch},           {"sequence", mirror.sequence}, {"resyncs", mirror.resyncs},
           {"overruns", mirror.overruns},     {"links", mirror.links},       {"addresses", mirror.addresses},
           {"neighbours", mirror.neighbours}, {"routes", mirror.routes},     {"nexthops", mirror.nexthops},
-          {"consistent", mirror.consistent}, {"behind", mirror.behind}};
+          {"consistent", mirror.consistent}, {"behind", mirror.behind},     {"rules", mirror.rules},
+          {"malformed", mirror.malformed},   {"state", mirror.state}};
 }
 
 Answer show_neighbours(control::Api& api, const Args& args) {
