@@ -67,15 +67,18 @@ void Follower::deleted(const Address& address) {
                         [&](const Path& path) { return rules::last_address_gone(path, address.ifindex); });
 }
 
+// fib_frontend.c, fib_netdev_event; addrconf.c, addrconf_notify; nexthop.c, nh_netdev_event.
 void Follower::link_changed(const Link& before, const Link& after) {
   const int ifindex = after.ifindex;
-  const bool had_carrier = rules::has_carrier(before), has_carrier = rules::has_carrier(after);
   if (before.is_up() && !after.is_up()) {
     flush_nexthops(ifindex);
     store_.revise_on_link(ifindex, [&](const Path& path) { return rules::link_down(path, ifindex); });
-  } else if (after.is_up() && (!before.is_up() || (!had_carrier && has_carrier))) {
+  } else if (after.is_up() && !before.is_up()) {
     revive(after);
-  } else if (after.is_up() && had_carrier && !has_carrier) {
+  } else if (after.is_up() && rules::has_carrier(after)) {  // also where nothing seems to have changed:
+    // a carrier that was lost and found again at once is told so, and routes came between
+    store_.revise_on_link(ifindex, [&](const Path& path) { return rules::carrier_found(path, ifindex); });
+  } else if (after.is_up() && rules::has_carrier(before)) {
     flush_nexthops(ifindex);
     store_.revise_on_link(ifindex, [&](const Path& path) { return rules::carrier_lost(path, ifindex); });
   }

@@ -37,7 +37,7 @@ bool has_live_hop(const Path& path) {
 }
 
 std::optional<Path> hops_died(const Path& path, int ifindex) {
-  Path after = with_flags(path, ifindex, kDown, 0);
+  Path after = with_flags(path, ifindex, RTNH_F_DEAD, RTNH_F_LINKDOWN);
   if (has_live_hop(after)) return after;
   if (path.is_v4() && !is_error_type(path)) return std::nullopt;
   return path;
@@ -66,14 +66,27 @@ std::optional<Path> link_gone(const Path& path, int ifindex) {
 
 Path carrier_lost(const Path& path, int ifindex) {
   if (path.nexthop_id != 0 || is_local(path)) return path;
-  return with_flags(path, ifindex, RTNH_F_LINKDOWN, 0);
+  Path after = path;
+  for (Hop& hop : after.hops)
+    if (hop.ifindex == ifindex && (hop.flags & RTNH_F_DEAD) == 0) hop.flags |= RTNH_F_LINKDOWN;
+  return after;
+}
+
+Path carrier_found(const Path& path, int ifindex) {
+  if (path.nexthop_id != 0) return path;
+  return with_flags(path, ifindex, 0, path.is_v4() ? uint8_t{RTNH_F_LINKDOWN} : kDown);
 }
 
 Path link_revived(const Path& path, int ifindex, bool carrier) {
   if (path.nexthop_id != 0) return path;
-  if (path.is_v4()) return with_flags(path, ifindex, 0, carrier ? kDown : uint8_t{RTNH_F_DEAD});
+  if (carrier) return with_flags(path, ifindex, 0, kDown);
   // addrconf.c, addrconf_notify: without a carrier IPv6 leaves the link's routes as they are.
-  return carrier ? with_flags(path, ifindex, 0, kDown) : path;
+  if (!path.is_v4()) return path;
+  Path after = path;
+  for (Hop& hop : after.hops)
+    if (hop.ifindex == ifindex && (hop.flags & RTNH_F_DEAD) != 0)
+      hop.flags = static_cast<uint8_t>((hop.flags & ~RTNH_F_DEAD) | RTNH_F_LINKDOWN);
+  return after;
 }
 
 std::optional<Path> prefsrc_gone(const Path& path, const Address& address, bool elsewhere) {

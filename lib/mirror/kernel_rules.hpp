@@ -30,7 +30,10 @@ std::optional<Path> link_gone(const Path& path, int ifindex);
 // A link that is up lost its carrier: its hops are flagged linkdown, but for local routes.
 Path carrier_lost(const Path& path, int ifindex);
 
-// A link came up, got its carrier or (IPv4) an address (fib_sync_up, fib6_ifup). `carrier`: it has one.
+// A link that is up has a carrier (fib_sync_up, rt6_sync_up).
+Path carrier_found(const Path& path, int ifindex);
+
+// A link came up or got (IPv4) an address (fib_sync_up, fib6_ifup). `carrier`: it has one.
 Path link_revived(const Path& path, int ifindex, bool carrier);
 
 // An address went that is a preferred source. `elsewhere`: another link has it too. IPv4

@@ -166,7 +166,7 @@ bool RouteTable::confirm(const Route& route, Mark mark, Mark oldest) {
   if (index_.empty()) return false;
   const Rows& rows = chain(key_of(route.table, route.dst));
   for (const RowId row : rows) {
-    if (!(*path_of(row) == static_cast<const Path&>(route))) continue;
+    if (rows_[row].mark >= oldest || !(*path_of(row) == static_cast<const Path&>(route))) continue;
     if (is_overtaken(rows, row, oldest)) return false;
     rows_[row].mark = mark;
     return true;
@@ -191,13 +191,16 @@ void RouteTable::put(RowId row, Place place, Mark oldest) {
   const Key key = key_of(row);
   const Path& path = *path_of(row);
   const Rows* rows = &chain(key);
-  RowId old = find_same(*rows, path);
+  RowId old = find_same(*rows, path, place == Place::dumped ? oldest : kAnyMark);
   if (old != kNone && place == Place::dumped && is_overtaken(*rows, old, oldest)) {
     remove(old);
     rows = &chain(key);
     old = kNone;
   }
-  if (old == kNone) old = find_replaced(*rows, path, place, oldest);
+  // IPv6 replaces the first, also by what stands elsewhere already, and then has it twice. One on a nexthop
+  // object may be told because that was replaced, and means itself.
+  const bool replaces_first = place == Place::replace && !path.is_v4() && path.nexthop_id == 0;
+  if (old == kNone || replaces_first) old = find_replaced(*rows, path, place, oldest);
   if (old == kNone) return enter(*rows, key, row, position(*rows, row, place));
   rows_[old].mark = rows_[row].mark;
   const PathId after = path_id(row);
@@ -256,7 +259,7 @@ void RouteTable::count(const Key& key, bool add) {
 
 void RouteTable::remove(const Route& told) {
   const Rows& rows = chain(key_of(told.table, told.dst));
-  if (const RowId row = find_same(rows, told); row != kNone) return remove(row);
+  if (const RowId row = find_same(rows, told, kAnyMark); row != kNone) return remove(row);
   if (!joins_siblings(told)) return;
   for (const RowId row : rows) {
     const Path& path = *path_of(row);
@@ -299,9 +302,9 @@ void RouteTable::revise(const std::vector<PathId>& paths, const Rule& rule) {
 
 // --- Which of them are the same.
 
-RouteTable::RowId RouteTable::find_same(const Rows& rows, const Path& path) const {
+RouteTable::RowId RouteTable::find_same(const Rows& rows, const Path& path, Mark below) const {
   for (const RowId row : rows)
-    if (same(*path_of(row), path)) return row;
+    if (rows_[row].mark < below && same(*path_of(row), path)) return row;
   return kNone;
 }
 

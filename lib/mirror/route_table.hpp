@@ -102,6 +102,7 @@ class RouteTable {
   };
   static_assert(sizeof(Row) == 40);
   static constexpr RowId kNone = UINT32_MAX;
+  static constexpr Mark kAnyMark = UINT32_MAX;
   static constexpr uint64_t kPresent = 1 << 16, kIpv4 = 1 << 17;
 
   struct Key {
@@ -132,7 +133,7 @@ class RouteTable {
 
   // The rows of a prefix, in order. The scratch is overwritten by the next call.
   const Rows& chain(const Key& key) const;
-  RowId find_same(const Rows& rows, const Path& path) const;
+  RowId find_same(const Rows& rows, const Path& path, Mark below) const;  // of those with a lower mark
   RowId find_replaced(const Rows& rows, const Path& path, Place place, Mark oldest) const;
   bool is_overtaken(const Rows& rows, RowId row, Mark oldest) const;
   size_t position(const Rows& rows, RowId row, Place place) const;

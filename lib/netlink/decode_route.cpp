@@ -17,6 +17,12 @@ using Decoded = Result<std::optional<Object>>;
 // The rest (offload, trap, unresolved) changes without an event and is nothing to us.
 constexpr unsigned kHopFlags = RTNH_F_DEAD | RTNH_F_LINKDOWN | RTNH_F_ONLINK;
 
+// A dead hop is linkdown or not by what became of its link later, and tells nobody of it.
+uint8_t flags_of_hop(unsigned flags) {
+  if ((flags & RTNH_F_DEAD) != 0) flags &= ~unsigned{RTNH_F_LINKDOWN};
+  return static_cast<uint8_t>(flags & kHopFlags);
+}
+
 // RTA_GATEWAY, or RTA_VIA with an address of the other family.
 std::optional<net::IpAddr> gateway_of(Attributes& attributes) {
   if (const auto via = attributes.bytes(RTA_VIA)) {
@@ -32,7 +38,7 @@ Hop single_hop(Attributes& attributes, unsigned flags) {
   Hop hop;
   hop.ifindex = attributes.number<int>(RTA_OIF);
   hop.via = gateway_of(attributes);
-  hop.flags = static_cast<uint8_t>(flags & kHopFlags);
+  hop.flags = flags_of_hop(flags);
   return hop;
 }
 
@@ -46,7 +52,7 @@ bool read_multipath(std::span<const uint8_t> data, std::vector<Hop>& hops) {
     hop.ifindex = header.rtnh_ifindex;
     hop.via = gateway_of(attributes);
     hop.weight = static_cast<uint16_t>(header.rtnh_hops + 1);
-    hop.flags = static_cast<uint8_t>(header.rtnh_flags & kHopFlags);
+    hop.flags = flags_of_hop(header.rtnh_flags);
     if (!attributes.ok()) return false;
     hops.push_back(hop);
     data = data.subspan(std::min<size_t>(RTNH_ALIGN(header.rtnh_len), data.size()));
@@ -119,7 +125,7 @@ Decoded decode_nexthop(const nlmsghdr& message) {
   nexthop.protocol = header.nh_protocol;
   nexthop.hop.ifindex = attributes.number<int>(NHA_OIF);
   nexthop.hop.via = attributes.ip(NHA_GATEWAY);
-  nexthop.hop.flags = static_cast<uint8_t>(header.nh_flags & kHopFlags);
+  nexthop.hop.flags = flags_of_hop(header.nh_flags);
   const auto group = attributes.bytes(NHA_GROUP);
   if ((group && !read_group(*group, nexthop)) || !attributes.ok() || nexthop.id == 0)
     return error("malformed nexthop message");

@@ -63,6 +63,10 @@ inline std::string verdict(const std::optional<Route>& route) {
   const bool refuses = !route || route->type == RTN_BLACKHOLE || route->type == RTN_UNREACHABLE ||
                        route->type == RTN_PROHIBIT || route->type == RTN_THROW;
   if (refuses) return "none";
+  // The kernel may name another IPv6 route that shares a nexthop object: the object, and a member of a
+  // group, caches one (route.c,
+  // ip6_create_rt_rcu, rt6_info's `from`).
+  if (!route->is_v4() && route->nexthop_id != 0) return "on a nexthop object";
   // Without policy rules of one's own IPv4's tables local and main are one, and the kernel calls it main.
   const bool local = route->type == RTN_LOCAL || route->type == RTN_BROADCAST;
   return fmt::format("{} {} {} metric {} nhid {}", local ? RT_TABLE_LOCAL : route->table, route->type_name(),

@@ -102,6 +102,7 @@ class Replica : public Listener {
     change(before, after, [&](const Path& path) { return text(dst, path); });
   }
 
+  bool allows_twins = false;  // IPv6 can be brought to have a route twice
   std::multiset<std::string> objects;
   std::vector<std::string> deltas;
 
@@ -126,7 +127,7 @@ class Replica : public Listener {
       deltas.push_back("- " + line(*before));
     }
     if (after != nullptr) {
-      EXPECT_FALSE(objects.contains(line(*after))) << "added twice: " << line(*after);
+      EXPECT_TRUE(allows_twins || !objects.contains(line(*after))) << "added twice: " << line(*after);
       objects.insert(line(*after));
       deltas.push_back("+ " + line(*after));
     }
