@@ -1,11 +1,13 @@
 #include "mirror/engine.hpp"
 
+#include <linux/rtnetlink.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "netlink/decode_route.hpp"
 #include "netlink/requests.hpp"
 
 namespace culvert::mirror {
@@ -165,6 +167,12 @@ void Mirror::Impl::advance(size_t budget) {
 
 void Mirror::Impl::read_dump(size_t& budget) {
   const auto progress = dump_.read(*dumps_, budget, [&](const nlmsghdr& message) {
+    if (message.nlmsg_type == RTM_NEWROUTE) {
+      const auto is_route = netlink::decode_route(message, dumped_);
+      malformed_ += !is_route;
+      if (is_route && *is_route) census_.take(dumped_);
+      return;
+    }
     const auto event = netlink::decode(message);
     if (!event)
       ++malformed_;

@@ -102,6 +102,7 @@ class Mirror::Impl {
   Census census_{store_};
   Dump dump_;
   std::deque<Item> queue_;
+  Route dumped_;  // scratch
 
   Phase phase_ = Phase::drain;
   TimePoint now_{};

@@ -82,15 +82,15 @@ bool read_group(std::span<const uint8_t> data, Nexthop& nexthop) {
 
 }  // namespace
 
-Decoded decode_route(const nlmsghdr& message) {
+Result<bool> decode_route(const nlmsghdr& message, Route& route) {
+  if (!nlmsg_valid_hdr(&message, sizeof(rtmsg))) return error("malformed short message");
   const auto& header = *static_cast<const rtmsg*>(nlmsg_data(&message));
-  if (!is_ours(header)) return std::nullopt;
+  if (!is_ours(header)) return false;
   const bool v4 = header.rtm_family == AF_INET;
   Attributes attributes = route_attributes(message);
 
-  Route route;
-  route.table = attributes.number<uint32_t>(RTA_TABLE, header.rtm_table);
   route.family = v4 ? net::Family::ipv4 : net::Family::ipv6;
+  route.table = attributes.number<uint32_t>(RTA_TABLE, header.rtm_table);
   route.tos = header.rtm_tos;
   route.metric = attributes.number<uint32_t>(RTA_PRIORITY);
   route.protocol = header.rtm_protocol;
@@ -98,22 +98,34 @@ Decoded decode_route(const nlmsghdr& message) {
   route.type = header.rtm_type;
   route.prefsrc = attributes.ip(RTA_PREFSRC);
   route.nexthop_id = attributes.number<uint32_t>(RTA_NH_ID);
-  Attributes metrics = attributes.nested(RTA_METRICS);
-  route.mtu = metrics.number<uint32_t>(RTAX_MTU);
+  route.mtu = 0;
+  if (attributes.has(RTA_METRICS)) {
+    Attributes metrics = attributes.nested(RTA_METRICS);
+    route.mtu = metrics.number<uint32_t>(RTAX_MTU);
+    if (!metrics.ok()) attributes.fail();
+  }
 
   constexpr std::array<uint8_t, 16> kZero{};
   const auto dst = attributes.ip(RTA_DST).value_or(v4 ? net::IpAddr{} : net::IpAddr::v6(kZero));
   bool ok = dst.is_v4() == v4 && header.rtm_dst_len <= dst.width_bits();
   if (ok) route.dst = net::Prefix::of(dst, header.rtm_dst_len);
 
+  route.hops.clear();
   if (const auto multipath = attributes.bytes(RTA_MULTIPATH))
     ok = read_multipath(*multipath, route.hops) && ok;
   else if (attributes.has(RTA_OIF) || attributes.has(RTA_GATEWAY) || attributes.has(RTA_VIA))
     route.hops.push_back(single_hop(attributes, header.rtm_flags));
-  if (!ok || !attributes.ok() || !metrics.ok()) return error("malformed route message");
+  if (!ok || !attributes.ok()) return error("malformed route message");
 
   if (!v4) sort_hops(route.hops);
-  return route;
+  return true;
+}
+
+Decoded decode_route(const nlmsghdr& message) {
+  Route route;
+  const auto decoded = decode_route(message, route);
+  if (!decoded) return tl::make_unexpected(decoded.error());
+  return *decoded ? std::optional<Object>(std::move(route)) : std::nullopt;
 }
 
 Decoded decode_nexthop(const nlmsghdr& message) {
