@@ -53,8 +53,10 @@ stage() {
 
 if [ $length = quick ]; then stage build '' --no-suite long --no-suite tidy; else stage build '' --no-suite long; fi
 if [ $length != quick ]; then
-  stage build-asan '-Db_sanitize=address,undefined -Db_lundef=false' --no-suite long --no-suite static --no-suite tidy --no-suite eswitch
-  stage build-tsan '-Db_sanitize=thread -Db_lundef=false' --suite unit --suite eswitch-unit
+  # Half the optimization and only line numbers: a third of the time to build.
+  cheap='-Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1'
+  stage build-asan "-Db_sanitize=address,undefined -Db_lundef=false $cheap" --no-suite long --no-suite static --no-suite tidy --no-suite eswitch
+  stage build-tsan "-Db_sanitize=thread -Db_lundef=false $cheap" --suite unit --suite eswitch-unit
 fi
 if [ $length = long ]; then stage build '' --suite long --timeout-multiplier 0; fi
 

@@ -101,11 +101,9 @@ class Control final : public Api, private mirror::Listener {
 
   // The seam to lib/offload: control_offload.cpp says what each is for.
   Status check_offload(const config::Offload& wanted) const;
-  void apply_offload();
   void offload_flow(const FlowStore::Row& row);
   void withdraw_flow(const std::string& name);
   Status start_hardware();
-  void feed_hardware();
   void add_network_flows(std::vector<FlowView>& views);
   void place_flow(const FlowStore::Row& row, FlowView& view) const;
   void explain_offload(const FlowStore::Row& row, std::function<void(Result<std::string>)> done);

@@ -50,24 +50,6 @@ Status Control::check_offload(const config::Offload& wanted) const {
   return {};
 }
 
-// config_.offload is new: everything leaves the NIC, and enters it in the new way.
-void Control::apply_offload() {
-  hardware_.reset();
-  if (const Status started = start_hardware(); !started) {
-    kLog.error("{}", started.error().message);
-    return;
-  }
-  feed_hardware();
-}
-
-void Control::feed_hardware() {
-  for (const auto& [name, id] : tunnels_) on_adjacency(resolver_->at(id));
-  if (const Status set = set_networks(); !set) kLog.error("{}", set.error().message);
-  for (const dataplane::PathRow& row : dataplane_->paths(Clock::now()))
-    hardware_->on_path({dataplane::PathEvent::Kind::appeared, row.network, row.mac, row.where, row.origin});
-  for (const auto& [name, row] : flows_.rows()) offload_flow(row);
-}
-
 // The flow is new, or its match, priority or tunnel are.
 void Control::offload_flow(const FlowStore::Row& row) {
   const auto port = std::ranges::find(config_.ports, row.flow.port, &config::Port::name);
@@ -79,9 +61,8 @@ void Control::offload_flow(const FlowStore::Row& row) {
   what.encap = tunnels_.at(row.flow.tunnel);
   const auto source =
       row.source == FlowStore::Source::config ? offload::Source::config : offload::Source::shell;
-  if (hardware_->flow(row.flow.name)) hardware_->remove_flow(row.flow.name);
-  if (const Status added = hardware_->add_flow(row.flow.name, source, what); !added)
-    kLog.error("flow {} is not offloaded: {}", row.flow.name, added.error().message);
+  if (const Status put = hardware_->put_flow(row.flow.name, source, what); !put)
+    kLog.error("flow {} is not offloaded: {}", row.flow.name, put.error().message);
 }
 
 // Called before the packet path loses the flow.

@@ -179,7 +179,7 @@ void Control::apply_reload(const Reload& reload) {
   publish_terminations();
   for (const resolver::EncapId id : gone) forget_encap(id);
   for (const uint16_t port : unused) holder_.release(port);
-  if (before.offload != config_.offload) apply_offload();
+  if (before.offload != config_.offload) hardware_->set_mode(config_.offload);
 }
 
 void Control::apply_flows(const Reload& reload) {

@@ -92,7 +92,7 @@ void Hardware::take_marks_back() {
   for (auto& [id, said] : said_) {
     if (std::exchange(said.mark, 0) == 0) continue;
     any = true;
-    if (const Status set = dataplane_.set_encap(id, said.tunnel, &*said.rule); !set)
+    if (const Status set = dataplane_.set_encap(id, said.update.tunnel, &*said.update.rule); !set)
       kLog.error("{}", set.error().message);
   }
   if (!any) return;
@@ -102,23 +102,47 @@ void Hardware::take_marks_back() {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
+void Hardware::set_mode(const config::Offload& wanted) {
+  offload_->set_mode(mode_of(wanted.mode), layout_of(wanted.layout));
+  if (wanted.mode != config::Offload::Mode::off) return;
+  // Workers write the headers again. A mark that is being made now is nobody's any more.
+  for (auto& [id, said] : said_) {
+    if (!said.update.rule) continue;
+    const bool was_marked = std::exchange(said.mark, 0) != 0;
+    said.update.generation = ++generation_;
+    if (const Status set = dataplane_.set_encap(id, said.update.tunnel, &*said.update.rule); !set)
+      kLog.error("{}", set.error().message);
+    offload_->set_encap(said.update);
+    if (was_marked) fences_.push_back({dataplane_.fence(), id, said.update.generation});
+  }
+}
+
+// Does the NIC see the difference? The reason for people, and the tunnel's MTU, are none of its business.
+bool Hardware::is_news(const offload::EncapUpdate& before, const offload::EncapUpdate& now) {
+  if (before.generation == 0 || before.tunnel != now.tunnel || before.terminated != now.terminated)
+    return true;
+  if (!before.rule || !now.rule) return true;
+  return before.rule->port != now.rule->port || before.rule->header != now.rule->header;
+}
+
 Status Hardware::set_encap(const resolver::Adjacency& adjacency, dataplane::Unresolved why, TimePoint since) {
+  offload::EncapUpdate update{.id = adjacency.id,
+                              .tunnel = adjacency.tunnel,
+                              .rule = adjacency.rule,
+                              .reason = adjacency.reason_text,
+                              .terminated = adjacency.local_present,
+                              .since = since};
   Said& said = said_[adjacency.id];
-  said.generation = ++generation_;
-  said.tunnel = adjacency.tunnel;
-  said.rule = adjacency.rule;
-  said.terminated = adjacency.local_present;
-  const bool was_marked = std::exchange(said.mark, 0) != 0;
+  const bool news = is_news(said.update, update);
+  update.generation = news ? ++generation_ : said.update.generation;
+  const bool was_marked = said.mark != 0;
+  if (news) said.mark = 0;
+  said.update = update;
   // The packet path first: from now on no worker writes the old header.
-  const Status set = dataplane_.set_encap(adjacency.id, said.tunnel, said.rule ? &*said.rule : nullptr, why);
-  offload_->set_encap({.id = adjacency.id,
-                       .generation = said.generation,
-                       .tunnel = said.tunnel,
-                       .rule = said.rule,
-                       .reason = adjacency.reason_text,
-                       .terminated = said.terminated,
-                       .since = since});
-  if (was_marked) fences_.push_back({dataplane_.fence(), adjacency.id, said.generation});
+  const tunnel::EncapRule* const rule = update.rule ? &*update.rule : nullptr;
+  const Status set = dataplane_.set_encap(adjacency.id, update.tunnel, rule, why, said.mark);
+  offload_->set_encap(std::move(update));
+  if (news && was_marked) fences_.push_back({dataplane_.fence(), adjacency.id, said.update.generation});
   return set;
 }
 
@@ -171,8 +195,8 @@ void Hardware::on_path(const dataplane::PathEvent& event) {
   path_names_[key] = name;
 }
 
-Status Hardware::add_flow(const std::string& name, offload::Source source, const offload::Explicit& what) {
-  return client_->add({name, source, what});
+Status Hardware::put_flow(const std::string& name, offload::Source source, const offload::Explicit& what) {
+  return client_->find(name) ? client_->replace({name, source, what}) : client_->add({name, source, what});
 }
 
 void Hardware::remove_flow(const std::string& name) {
@@ -193,14 +217,14 @@ void Hardware::poll() {
 // write.
 void Hardware::handle(const offload::MarkReady& ready) {
   const auto found = said_.find(ready.encap);
-  if (found == said_.end() || found->second.generation != ready.generation) {
+  if (found == said_.end() || found->second.update.generation != ready.generation) {
     fences_.push_back(
         {dataplane_.fence(), ready.encap, ready.generation + 1});  // behind those of earlier marks
     return;
   }
   Said& said = found->second;
-  const Status set =
-      dataplane_.set_encap(ready.encap, said.tunnel, &*said.rule, dataplane::Unresolved::tunnel, ready.mark);
+  const Status set = dataplane_.set_encap(ready.encap, said.update.tunnel, &*said.update.rule,
+                                          dataplane::Unresolved::tunnel, ready.mark);
   if (set)
     said.mark = ready.mark;
   else

@@ -35,6 +35,9 @@ class Hardware {
                                                   rcu::Domain& domain, dataplane::Dataplane& dataplane);
   ~Hardware();  // withdraws all rules
 
+  // The configuration's `offload` has changed.
+  void set_mode(const config::Offload& wanted);
+
   // The resolver's news of an encap, for the packet path and the NIC. `since`: when the kernel's event came.
   Status set_encap(const resolver::Adjacency& adjacency, dataplane::Unresolved why, TimePoint since);
   void remove_encap(resolver::EncapId id);
@@ -43,8 +46,8 @@ class Hardware {
                     const std::map<std::string, dataplane::NetworkId>& ids);
   void on_path(const dataplane::PathEvent& event);
 
-  // A flow of the configuration or the shell. Error: the name is that of a learned one.
-  Status add_flow(const std::string& name, offload::Source source, const offload::Explicit& what);
+  // A flow of the configuration or the shell, new or changed. Error: there are too many.
+  Status put_flow(const std::string& name, offload::Source source, const offload::Explicit& what);
   void remove_flow(const std::string& name);
 
   // What the offload thread has left; called by the event loop and each turn.
@@ -65,10 +68,7 @@ class Hardware {
  private:
   // What was said of an encap last.
   struct Said {
-    uint64_t generation = 0;
-    tunnel::Tunnel tunnel;
-    std::optional<tunnel::EncapRule> rule;
-    bool terminated = false;
+    offload::EncapUpdate update;
     uint32_t mark = 0;  // the workers use it: a plain NIC writes the header
   };
   // Workers may have frames with an encap's earlier mark in their queues until it has passed.
@@ -79,6 +79,7 @@ class Hardware {
   };
 
   Hardware(EventLoop& loop, dataplane::Dataplane& dataplane) : loop_(loop), dataplane_(dataplane) {}
+  static bool is_news(const offload::EncapUpdate& before, const offload::EncapUpdate& now);
   void take_marks_back();
   std::string name_of(const dataplane::PathEvent& event) const;
   void handle(const offload::MarkReady& ready);

@@ -10,27 +10,16 @@ namespace {
 using namespace std::chrono_literals;
 constexpr Duration kCounterPeriod = 100ms;
 constexpr size_t kCounterBudget = 4096;  // queries a period
+constexpr size_t kCounterTurn = 256;     // and in one turn
 }  // namespace
 
-void Engine::start_counting(Node& node) {
-  if (node.counting != 0 || !node.counts()) return;
-  counting_.push_back(&node);
-  node.counting = counting_.size();
-}
-
-void Engine::stop_counting(Node& node) {
-  const size_t place = std::exchange(node.counting, 0);
-  if (place == 0) return;
-  counting_[place - 1] = counting_.back();
-  counting_[place - 1]->counting = place;
-  node.counting = 0;
-  counting_.pop_back();
-}
-
 void Engine::read_counters(TimePoint now) {
-  if (now < next_counters_) return;
-  next_counters_ = now + kCounterPeriod;
-  for (size_t i = std::min(kCounterBudget, counting_.size()); i > 0; --i) {
+  if (now >= next_counters_) {
+    next_counters_ = now + kCounterPeriod;
+    counting_left_ = kCounterBudget;
+  }
+  counting_left_ = std::min(counting_left_, counting_.size());
+  for (size_t i = std::min(kCounterTurn, counting_left_); i > 0; --i, --counting_left_) {
     if (next_counting_ >= counting_.size()) next_counting_ = 0;
     read_counter(*counting_[next_counting_++]);
   }
@@ -75,16 +64,18 @@ void Engine::keep_count(Node& node, const Installed& rule) {
 }
 
 void Engine::credit(Node& node, const Counts& more) {
+  if (node.is_source()) return leave(StationUsed{node.network, *node.mac});  // counted where they go
   const auto add = [&more](auto& to) {
     to.packets.fetch_add(more.packets, std::memory_order_relaxed);
     to.bytes.fetch_add(more.bytes, std::memory_order_relaxed);
   };
   // An encap's packets: its slot's, or, where each flow has the header, theirs.
   // (A plain NIC's were counted by the worker that marked them.)
-  const bool by_flow = node.has_encap && node.kind != NodeKind::mark && !node.target->tagged;
+  const bool by_flow = node.flow != nullptr && node.has_encap && !node.by_slot;
   // One that was deleted counts no more: its number may be another's.
-  const bool known = !node.has_encap || encap(node.encap).known;
-  if (known && ((node.kind == NodeKind::slot && !node.doomed) || by_flow)) add(encap_states_[node.encap]);
+  const EncapRow* const row = node.has_encap ? &encap(node.encap) : nullptr;
+  const bool is_slot = node.kind == NodeKind::slot && node.entries[0].in.form.slot == row->slot_number;
+  if (row != nullptr && row->known && (is_slot || by_flow)) add(encap_states_[node.encap]);
   if (node.flow == nullptr) return;
   add(*node.flow);
   if (node.mac) leave(StationUsed{node.network, *node.mac});

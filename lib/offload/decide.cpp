@@ -39,7 +39,7 @@ bool Node::covers() const {
 
 bool Node::is_settled() const {
   return !dirty && std::ranges::all_of(entries, [this](const Entry& entry) {
-    return entry.busy == Entry::Busy::no && entry.in.form == want;
+    return entry.busy == Entry::Busy::no && entry.in.form == want && !entry.buried;
   });
 }
 
@@ -69,14 +69,16 @@ void Engine::decide(Node& node) {
       outcome.state = FlowState::software;
       outcome.reason = "the driver's priorities leave no room between the flows that it overlaps with";
       node.claim->no_room = true;
-      look_again(node, overlaps.lower);  // they leave, and come back behind it
+      for (Node* other : overlaps.lower)
+        mark_dirty(*other, node.settling);  // they leave, and come back behind it
     }
-    // Others look anew at what this one has become.
-    if (node.claim->desires != desired) look_again(node, overlaps.higher);
-    if ((outcome.want.kind == Form::Kind::none) != (before.kind == Form::Kind::none))
-      look_again(node, overlaps.lower);
   }
   node.want = outcome.want;
+  if (node.claim) {
+    if (node.claim->desires != desired) tell_higher(node, overlaps);
+    if (node.doomed || (node.want.kind == Form::Kind::none) != (before.kind == Form::Kind::none))
+      tell_lower(node, overlaps);
+  }
   node.state = outcome.state;
   node.reason = std::move(outcome.reason);
   step(node);
@@ -86,7 +88,8 @@ void Engine::decide(Node& node) {
 
 Engine::Outcome Engine::outcome_of(Node& node, const Overlaps& overlaps) {
   if (node.kind == NodeKind::fixed) {
-    if (node.entries[0].variant == kCongested && node.target->tunnel_sources == 0) return {};
+    const bool idle = node.target->tunnel_sources == 0 || mode_ == Mode::off;
+    if (node.entries[0].variant == kCongested && idle) return {};
     return unless_refused(node, {.want = {.kind = Form::Kind::real}});
   }
   if (node.kind == NodeKind::steering) {
@@ -96,7 +99,9 @@ Engine::Outcome Engine::outcome_of(Node& node, const Overlaps& overlaps) {
       outcome.want.kind = Form::Kind::real;
     return unless_refused(node, outcome);
   }
-  if (mode_ == Mode::off) return {.reason = "offload.mode is off"};
+  // Workers may be using a mark until they are drained of it.
+  if (mode_ == Mode::off && !(node.kind == NodeKind::mark && node.told))
+    return {.reason = "offload.mode is off"};
   switch (node.kind) {
     case NodeKind::explicit_flow:
     case NodeKind::path:
@@ -152,7 +157,8 @@ Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row, const Overlaps
     return {.reason = fmt::format("the tunnel leaves by another device than {}", node.target->name)};
   Outcome outcome;
   outcome.want.kind = Form::Kind::real;
-  outcome.want.generation = !is_slot && tagged ? 0 : row.now.generation;
+  if (tagged) outcome.want.slot = row.slot_number;
+  if (!tagged || is_slot) outcome.want.generation = row.now.generation;
   outcome.state = FlowState::offloaded;
   outcome = unless_refused(node, outcome);
   return in_order(node, std::move(outcome), overlaps);
@@ -183,9 +189,7 @@ Engine::Outcome Engine::plain_outcome(const EncapRow& row, const Target& out) co
 }
 
 Engine::Outcome Engine::unless_refused(const Node& node, Outcome outcome) const {
-  if (node.refusal.empty() || node.refused.kind != outcome.want.kind ||
-      node.refused.generation != outcome.want.generation)
-    return outcome;
+  if (node.refusal.empty() || !node.refused.does_as(outcome.want)) return outcome;
   outcome.want = {};
   outcome.state = refused_state();
   outcome.reason = node.refusal;
@@ -205,14 +209,29 @@ Engine::Overlaps Engine::overlaps_of(const Node& node) const {
   if (!node.claim) return found;
   const Claim& claim = *node.claim;
   node.target->claims[claim.port].overlapping(claim.key, [&](Claim& other) {
-    if (&other != &claim) (other.order < claim.order ? found.higher : found.lower).push_back(other.node);
+    // Of equal order are only a flow and what it replaces, of which either may have the packets.
+    if (other.order != claim.order)
+      (other.order < claim.order ? found.higher : found.lower).push_back(other.node);
     return true;
   });
   return found;
 }
 
-void Engine::look_again(const Node& node, const std::vector<Node*>& others) {
-  for (Node* other : others) mark_dirty(*other, node.settling);
+// Others look anew at what this one has become, those that may act on it: each of N flows that comes and goes
+// ahead of M stations would else have M decisions made, which look at N flows each.
+
+// They wait for it to leave, or hold its packets.
+void Engine::tell_higher(const Node& node, const Overlaps& overlaps) {
+  for (Node* other : overlaps.higher)
+    if (other->want.kind != Form::Kind::real || !other->is_settled()) mark_dirty(*other, node.settling);
+}
+
+// They may go in behind it, or have to leave because it is not in.
+void Engine::tell_lower(const Node& node, const Overlaps& overlaps) {
+  const bool lets_in = node.doomed || (node.want.kind != Form::Kind::none && node.covers());
+  const Form::Kind unmoved = lets_in ? Form::Kind::real : Form::Kind::none;
+  for (Node* other : overlaps.lower)
+    if (other->want.kind != unmoved) mark_dirty(*other, node.settling);
 }
 
 // The first one of higher precedence that has not all its packets in hand.
@@ -286,13 +305,12 @@ void Engine::publish(Node& node) {
   }
   Flow* const flow = node.flow;
   if (flow == nullptr || flow->nodes.empty() || flow->nodes.front().get() != &node) return;
-  const bool tagged = node.target != nullptr && node.target->tagged && node.has_encap;
   const bool in = node.covers() && node.want.kind == Form::Kind::real &&
                   std::ranges::all_of(node.entries, [&](const Entry& entry) {
                     return entry.in.form.kind == Form::Kind::real;
                   });
   tell(flow->reason, node.reason);
-  flow->by_slot.store(tagged && in, std::memory_order_release);
+  flow->by_slot.store(in && node.by_slot, std::memory_order_release);
   const bool waits = state == FlowState::offloaded && !in && node.want.kind != Form::Kind::none;
   flow->state.store(waits ? FlowState::pending : state, std::memory_order_release);
 }

@@ -34,6 +34,7 @@ namespace culvert::offload {
 // Requests, in the order in which they were made.
 struct AddFlow {
   std::unique_ptr<Flow> flow;  // in the table already
+  Flow* old = nullptr;         // out of the table already: keeps its rules until those of `flow` have settled
 };
 struct RemoveFlow {
   Flow* flow;  // out of the table already
@@ -47,6 +48,10 @@ struct RemoveEncap {
 struct SetNetworks {
   std::vector<NetworkSpec> networks;
 };
+struct SetMode {
+  Mode mode;
+  LayoutWish layout;
+};
 // Frames that were marked before this generation have left the workers' queues.
 struct Drained {
   EncapId encap;
@@ -58,7 +63,8 @@ struct Barrier {
 struct Ask {  // anything that is to be looked at between two changes
   std::function<void()> look;
 };
-using Request = std::variant<AddFlow, RemoveFlow, SetEncap, RemoveEncap, SetNetworks, Drained, Barrier, Ask>;
+using Request =
+    std::variant<AddFlow, RemoveFlow, SetEncap, RemoveEncap, SetNetworks, SetMode, Drained, Barrier, Ask>;
 
 class Engine {
  public:
@@ -102,49 +108,64 @@ class Engine {
     bool desires = false;  // wants to be in the NIC, whether others let it or not
   };
   using Nodes = std::vector<std::unique_ptr<Node>>;
+  using Places = std::vector<NodePlace>;
+  // Nodes are of a flow, or of a network's gates.
+  struct Whose {
+    Flow* flow = nullptr;
+    NetworkId network = 0;
+    std::optional<net::Mac> mac;
+  };
   // Nodes whose claims share packets with one's own: of higher and of lower precedence.
   struct Overlaps {
     std::vector<Node*> higher, lower;
   };
 
-  // engine.cpp: what each request makes of nodes.
+  // requests.cpp: what each request makes of nodes.
   void apply(AddFlow& request);
   void apply(const RemoveFlow& request);
   void apply(const SetEncap& request);
   void apply(const RemoveEncap& request);
-  void apply(const SetNetworks& request);
+  void apply(const SetMode& request);
   void apply(const Drained& request);
   void apply(Barrier& request);
   void apply(const Ask& request) { request.look(); }
-  void join(Flow& flow);
-  void join(Flow& flow, const Explicit& what);
-  void join(Flow& flow, const PathTo& what);
-  void join(Flow& flow, const StationAt& what);
-  void attach(Node& node, EncapId id);
+  void take_over(Flow& flow, Flow& old);
+  void remove(Flow& flow, uint64_t since);
   void refresh_slot(EncapRow& row, Target* target);
   void refresh_terminations(EncapRow& row);
-  void refresh_stations(EncapId id);
-  void refresh_gates(NetworkId id);
-  void place_anew(Flow& flow);
-  void add_tunnel_sources(Nodes& nodes, Target& target, NetworkId network, EncapId id,
-                          const std::optional<net::Mac>& mac);
-  std::vector<uint16_t> udp_ports_of(const NetworkSpec& network) const;
-  Node& add_node(Nodes& nodes, NodeKind kind, Target* target);
-  void prepare(Node& node, NodeKind kind, Target* target);
-  static void set_entries(Node& node, size_t count);
-  static void set_claim(Node& node, PortIndex port, const tunnel::MaskedKey& key, const Order& order);
-  void make_fixed(Target& target);
   bool decapsulates(const Target& target) const;
   uint32_t next_mark();
+
+  // places.cpp: which nodes a flow has, and a network.
+  void apply(const SetNetworks& request);
+  void refresh(NetworkId id, NetworkRow& row);
+  void leave_network(Flow& flow);
+  static std::optional<NetworkId> network_of(const Flow& flow);
+  void udp_port_is(EncapId id, uint16_t port, std::optional<uint16_t> before);
+  std::vector<uint16_t> udp_ports_of(const NetworkSpec& network) const;
+  void add_places(const Explicit& what, Places& places) const;
+  void add_places(const PathTo& what, Places& places) const;
+  void add_places(const StationAt& what, Places& places) const;
+  void add_gates(const NetworkSpec& network, Places& places) const;
+  void arrange(Flow& flow);
+  void arrange(Nodes& nodes, const Places& places, const Whose& whose);
+  std::unique_ptr<Node> make_node(const NodePlace& place, const Whose& whose);
+
+  // engine.cpp
+  void prepare(Node& node, NodeKind kind, Target* target);
+  void attach(Node& node, EncapId id);
+  static void set_entries(Node& node, size_t count);
+  void make_fixed(Target& target);
   EncapRow& encap(EncapId id);
   Target* target_of(PortIndex port) const;  // null: the port takes no rules
   void leave(const Event& event);
+  template <typename Visit>
+  void each_node(Visit visit) const;
 
-  // The end of nodes.
-  void doom(Node& node);
+  // ends.cpp: the end of nodes.
+  void doom(Node& node, uint64_t since = 0);
   void retire_node(std::unique_ptr<Node> node);
-  template <typename Goes>
-  void retire_marks(EncapRow& row, Goes goes);
+  void retire_marks(EncapRow& row, const std::function<bool(const Node&)>& goes);
   bool release(Node& node);
   void look_whether_gone(Flow& flow);
   void reap();
@@ -162,7 +183,8 @@ class Engine {
   }
   std::string unable_text(PortIndex port) const;
   Overlaps overlaps_of(const Node& node) const;
-  void look_again(const Node& node, const std::vector<Node*>& others);
+  void tell_higher(const Node& node, const Overlaps& overlaps);
+  void tell_lower(const Node& node, const Overlaps& overlaps);
   static const Node* blocker_of(const Overlaps& overlaps);
   static bool holds_back(const Overlaps& overlaps);
   static bool makes_way(const Overlaps& overlaps);
@@ -181,12 +203,15 @@ class Engine {
   void created(Entry& entry, const Completion& completion);
   void destroyed(Entry& entry, const Completion& completion);
   void leftover_gone(Target& target, Target::Leftover& rule, const Completion& completion);
+  static uint32_t next_level(const Entry& entry);
   void count_rule(const Node& node, const Installed& rule, int change);
   void make_counter(Node& node);
-  static uint32_t priority(const Node& node, const Installed& rule);
+  static uint32_t priority(const Node& node, const Form& form, uint32_t level);
   void build(Rule& rule, const Entry& entry) const;
   void settle(Node& node, uint64_t since = 0);
   void settle_later(Node& node, uint64_t since);
+  void set_moment(Node& node, uint64_t moment);
+  void perhaps_succeeds(Flow& flow, uint64_t since);
   void want_room(Node& node);
   static void no_room_wanted(Node& node);
   void retry(TimePoint now);
@@ -196,17 +221,16 @@ class Engine {
   void explain_refusal(const Node& node, std::vector<std::string>& lines) const;
 
   // counters.cpp: what the NIC has counted.
-  void start_counting(Node& node);
-  void stop_counting(Node& node);
   void read_counters(TimePoint now);
   void read_counter(Node& node);
   void keep_count(Node& node, const Installed& rule);
   void credit(Node& node, const Counts& more);
 
-  // A rule's turns in being replaced: so many of the driver's priorities are one of ours.
+  // A rule's turns in being replaced: so many of the driver's priorities are one of ours. Two take turns, the
+  // others are for rules that a failing driver does not let go.
   static constexpr uint32_t kLevels = 4;
 
-  const Mode mode_;
+  Mode mode_;
   rcu::Domain& domain_;
   FlowTable& table_;
   std::vector<std::unique_ptr<Target>> targets_;
@@ -226,26 +250,47 @@ class Engine {
   rcu::RetireQueue retired_;
   std::unordered_map<EncapId, std::unique_ptr<EncapRow>> encaps_;
   bool encaps_leaving_ = false;
-  std::unordered_map<NetworkId, NetworkSpec> networks_;
-  std::unordered_map<NetworkId, Nodes> gates_;
-  std::unordered_map<Flow*, std::unique_ptr<Flow>> flows_;
-  std::set<Flow*> early_removals_;  // another thread was faster than the one that adds the flow
-  // Out of the table; freed when nothing refers to them.
-  std::unordered_map<Flow*, std::unique_ptr<Flow>> leaving_flows_;
+  std::unordered_map<NetworkId, NetworkRow> networks_;
+  using Flows = Roster<std::unique_ptr<Flow>, &Flow::place>;
+  Flows flows_;
+  std::set<Flow*> early_removals_;   // another thread was faster than the one that adds the flow
+  Flows leaving_;                    // out of the table; freed when nothing refers to them
   std::vector<Flow*> perhaps_gone_;  // of those: to be looked at by reap()
   Nodes doomed_;                     // of nobody; freed when their rules are out
   std::vector<Node*> dirty_;
-  // Nodes that are not settled, by the moment at which that began.
-  std::set<std::pair<uint64_t, Node*>> settling_;
-  uint64_t moment_ = 0;
+  // How many nodes are not settled, by the moment of what unsettled them. A moment ends with a barrier, which
+  // waits for its nodes and those of the moments before.
+  std::map<uint64_t, size_t> settling_;
+  uint64_t moment_ = 1;
   std::multimap<uint64_t, std::function<void()>> barriers_;
   uint64_t next_sequence_ = 0;
-  uint32_t next_mark_ = 0;
+  uint32_t next_mark_ = 0, next_slot_ = 0;
   bool ending_ = false;
   std::vector<Completion> completions_;
+  Places places_;         // arrange()'s, kept for its memory
+  TimePoint progress_{};  // when something last happened
   TimePoint next_counters_{};
-  std::vector<Node*> counting_;  // the round of read_counters()
+  Roster<Node*, &Node::counting_place> counting_;  // the round of read_counters()
   size_t next_counting_ = 0;
+  size_t counting_left_ = 0;  // to be read in this period
 };
+
+// Those that are on their way out too.
+template <typename Visit>
+void Engine::each_node(Visit visit) const {
+  const auto all = [&](const auto& nodes) {
+    for (const auto& node : nodes) visit(*node);
+  };
+  for (const auto& flow : flows_) all(flow->nodes);
+  for (const auto& flow : leaving_) all(flow->nodes);
+  for (const auto& [id, row] : encaps_) {
+    if (row->slot) visit(*row->slot);
+    all(row->marks);
+    all(row->terminations);
+  }
+  for (const auto& [id, row] : networks_) all(row.gates);
+  all(doomed_);
+  for (const auto& target : targets_) all(target->fixed);
+}
 
 }  // namespace culvert::offload

@@ -7,10 +7,11 @@
 namespace culvert::offload {
 
 Result<std::vector<std::string>> Engine::explain(const std::string& name) const {
-  const auto found_flow =
-      std::ranges::find_if(flows_, [&](const auto& entry) { return entry.first->spec.name == name; });
+  const auto found_flow = std::ranges::find_if(flows_, [&](const auto& flow) {
+    return flow->spec.name == name && !flow->removed.load(std::memory_order_acquire);
+  });
   if (found_flow == flows_.end()) return error("no flow '{}'", name);
-  const Flow& flow = *found_flow->first;
+  const Flow& flow = **found_flow;
   std::vector<std::string> lines;
   if (flow.nodes.empty()) return lines;
   const Node& node = *flow.nodes.front();
@@ -31,7 +32,7 @@ Result<std::vector<std::string>> Engine::explain(const std::string& name) const 
       lines.push_back(fmt::format(
           "rule {}: in the NIC, {}, priority {}", entry.variant,
           rule.form.kind == Form::Kind::hold ? "sends its packets to the packet path" : "carries its packets",
-          priority(node, rule)));
+          priority(node, rule.form, rule.level)));
   }
   if (!node.refusal.empty()) explain_refusal(node, lines);
   if (!node.reason.empty()) lines.push_back("reason: " + node.reason);
@@ -47,7 +48,7 @@ void Engine::explain_slot(const Node& node, std::vector<std::string>& lines) con
   const bool in = slot->covers();
   lines.push_back(fmt::format("slot: {} {}",
                               slot->kind == NodeKind::mark ? fmt::format("mark {:#x},", slot->mark)
-                                                           : fmt::format("tag {},", node.encap + 1),
+                                                           : fmt::format("tag {},", row.slot_number + 1),
                               in ? "in the NIC" : "not in the NIC"));
   if (!slot->refusal.empty()) explain_refusal(*slot, lines);
 }

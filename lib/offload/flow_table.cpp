@@ -43,22 +43,45 @@ Status FlowTable::insert(Flow& flow) {
   if (size_ == capacity_) {
     if (const Status grown = grow(); !grown) return grown;
   }
-  uint32_t id = end_.load(std::memory_order_relaxed);
-  if (!free_ids_.empty()) {
-    id = free_ids_.back();
-    free_ids_.pop_back();
-  } else if (id == kMaxFlows) {
-    return error("{} flows are the most", kMaxFlows);
-  }
-  flow.id = id;
-  if (!const_cast<Names*>(names_.load())->assign(key, id)) {
-    free_ids_.push_back(id);
+  const auto id = next_id();
+  if (!id) return tl::make_unexpected(id.error());
+  if (!const_cast<Names*>(names_.load())->assign(key, *id))
     return error("no memory for flow {}", flow.spec.name);
-  }
   ++size_;
-  rows_[id].store(&flow, std::memory_order_release);
-  if (id == end_.load(std::memory_order_relaxed)) end_.store(id + 1, std::memory_order_release);
+  put(flow, *id);
   return {};
+}
+
+Result<Flow*> FlowTable::replace(Flow& flow) {
+  const std::lock_guard lock(mutex_);
+  const Key key = key_of(flow.spec.name);
+  const auto old_id = names_.load()->find(key);
+  if (!old_id) return error("no flow '{}'", flow.spec.name);
+  const auto id = next_id();
+  if (!id) return tl::make_unexpected(id.error());
+  put(flow, *id);
+  const_cast<Names*>(names_.load())->assign(key, *id);  // of a key that it has: cannot fail
+  Flow* const old = rows_[*old_id].load(std::memory_order_relaxed);
+  old->take();  // the table's lock keeps it here until it is taken
+  old->removed.store(true, std::memory_order_release);
+  return old;
+}
+
+Result<uint32_t> FlowTable::next_id() const {
+  if (!free_ids_.empty()) return free_ids_.back();
+  const uint32_t id = end_.load(std::memory_order_relaxed);
+  if (id == kMaxFlows) return error("{} flows are the most", kMaxFlows);
+  return id;
+}
+
+// `id`: next_id()'s.
+void FlowTable::put(Flow& flow, uint32_t id) {
+  flow.id = id;
+  rows_[id].store(&flow, std::memory_order_release);
+  if (!free_ids_.empty())
+    free_ids_.pop_back();
+  else
+    end_.store(id + 1, std::memory_order_release);
 }
 
 Flow* FlowTable::remove(std::string_view name) {

@@ -26,6 +26,9 @@ class FlowTable {
 
   // Any thread. The flow can be found at once; it stays the caller's. Error: the name is taken, or kMaxFlows.
   Status insert(Flow& flow);
+  // Any thread. From now on `flow` is found by its name, and what was is given, with a reference for the
+  // caller. Error: there is none of that name, or kMaxFlows.
+  Result<Flow*> replace(Flow& flow);
   // Any thread. The flow with a reference for the caller; null: there is none of that name. Nobody finds it
   // any more.
   Flow* remove(std::string_view name);
@@ -48,6 +51,8 @@ class FlowTable {
   explicit FlowTable(rcu::Domain& domain) : domain_(domain), retired_(domain), rows_(kMaxFlows) {}
   static Key key_of(std::string_view name);
   Status grow();
+  Result<uint32_t> next_id() const;
+  void put(Flow& flow, uint32_t id);
 
   rcu::Domain& domain_;
   std::mutex mutex_;  // of all changes

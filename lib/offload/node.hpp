@@ -18,6 +18,7 @@
 
 #include "offload/capabilities.hpp"
 #include "offload/overlap.hpp"
+#include "offload/roster.hpp"
 #include "offload/rule_queue.hpp"
 #include "offload/shapes.hpp"
 #include "offload/types.hpp"
@@ -37,10 +38,15 @@ struct Form {
     real,
   };
   Kind kind = Kind::none;
-  uint64_t generation = 0;  // of the header in it; 0 where the rule has none
-  uint32_t base = 0;        // place in the order of precedence
+  uint64_t generation = 0;       // of the header in it; 0 where the rule has none
+  std::optional<uint32_t> slot;  // tagged layout: the slot that it leads to, or is
+  uint32_t base = 0;             // place in the order of precedence
 
   bool operator==(const Form&) const = default;
+  // Wherever it stands.
+  bool does_as(const Form& other) const {
+    return kind == other.kind && generation == other.generation && slot == other.slot;
+  }
 };
 
 // One rule in the NIC, or on its way in or out.
@@ -61,9 +67,10 @@ struct Entry : Cookie {
   Node* node = nullptr;
   uint8_t variant = 0;  // of the node: which of its patterns
   enum class Busy : uint8_t { no, creating, destroying } busy = Busy::no;
-  Installed in;       // what decides now
-  Installed making;   // while creating
-  Installed leaving;  // while destroying; `in` is what replaced it, if anything
+  Installed in;         // what decides now
+  Installed making;     // while creating
+  Installed leaving;    // while destroying; `in` is what replaced it, if anything
+  bool buried = false;  // a rule that the driver did not let go stands above `in`: it is made anew
 };
 
 // Order among what takes packets of one port at ENTRY: explicit flows by priority, then by age; networks
@@ -121,8 +128,9 @@ struct Node {
   uint32_t mark = 0;  // and the generation of the header that it stands for
   uint64_t generation = 0;
   bool told = false;                   // the workers may be using the mark
+  bool by_slot = false;                // its rule in the NIC leads to a slot, which counts its packets too
   std::vector<tunnel::Match> matches;  // of an explicit flow: one entry each
-  std::unique_ptr<Claim> claim;
+  std::optional<Claim> claim;          // stays where it is, as the node does
 
   std::vector<Entry> entries;
   Form want;
@@ -130,15 +138,15 @@ struct Node {
   std::string reason;
   rte_flow_action_handle* counter = nullptr;
 
-  bool dirty = false;     // queued for a decision
-  size_t counting = 0;    // place in the engine's round of counters, from 1; 0: none
-  uint32_t attempts = 0;  // how often the NIC refused it
+  bool dirty = false;                          // queued for a decision
+  size_t encap_place = 0, counting_place = 0;  // in EncapRow::nodes and Engine::counting_
+  uint32_t attempts = 0;                       // how often the NIC refused it
   bool waits_for_room = false;
   std::tuple<uint32_t, Order, Node*> place;  // in Target::refused
   Counts counted, past;                      // past: by rules with counters of their own that are gone
   std::string counter_fault;
   bool doomed = false;    // to be freed once its rules are out
-  uint64_t settling = 0;  // the moment at which it became unsettled; 0: settled
+  uint64_t settling = 0;  // the moment of what unsettled it; 0: settled
   // The driver's words, and for which form: not asked again for the same before its time.
   std::string refusal;
   Form refused;
@@ -148,9 +156,13 @@ struct Node {
   bool carries() const;    // the same of rules that are no holds
   bool covers() const;     // every entry has a rule that decides
   bool is_settled() const;
-  bool counts() const {  // packets that go into a tunnel or come out of one
+  // Lets a known station's frames go on.
+  bool is_source() const {
+    return mac && (kind == NodeKind::tenant_source || kind == NodeKind::tunnel_source);
+  }
+  bool counts() const {  // packets that go into a tunnel or come out of one, or that a station sends
     return kind == NodeKind::explicit_flow || kind == NodeKind::path || kind == NodeKind::station ||
-           kind == NodeKind::slot || kind == NodeKind::mark;
+           kind == NodeKind::slot || kind == NodeKind::mark || is_source();
   }
 };
 
@@ -163,21 +175,34 @@ struct EncapState {
   rcu::Published<std::string> reason;
 };
 
+// Where a node belongs: of a flow's nodes, and of a network's gates, no two have the same place.
+struct NodePlace {
+  NodeKind kind = NodeKind::explicit_flow;
+  Target* target = nullptr;
+  PortIndex port = 0;
+  std::optional<EncapId> encap;
+  std::vector<uint16_t> udp_ports;
+
+  auto operator<=>(const NodePlace&) const = default;
+};
+
 // An encap as the offload thread knows it. It lives from the first update to its removal, and as long as
 // flows use it.
 struct EncapRow {
   EncapUpdate now;
+  // Of its slot: new with each tunnel, so that a rule of a tunnel that was deleted, and that a driver does
+  // not let go, never leads into the next one with this id.
+  uint32_t slot_number = 0;
   uint64_t terms = 0;  // the generation since which the outer headers of its packets are what they are
   bool known = false;  // configured; else only flows that came too early, or leave late, use it
   bool removed = false;
-  std::unordered_set<Node*> nodes;  // whose rules depend on its header or slot
-  std::unique_ptr<Node> slot;       // on a switch, tagged
+  Roster<Node*, &Node::encap_place> nodes;  // whose rules depend on its header or slot
+  std::unique_ptr<Node> slot;               // on a switch, tagged
   std::list<std::unique_ptr<Node>>
       marks;  // on a plain NIC: the last is the newest, others wait to be drained
   std::list<std::unique_ptr<Node>> terminations;  // steering, or the decap of a plain NIC: one a wire
-  std::optional<NetworkId> network;
-  size_t unsettled = 0;  // nodes of its
-  bool timed = false;    // `now.since` is to be measured
+  size_t unsettled = 0;                           // nodes of its
+  bool timed = false;                             // `now.since` is to be measured
 };
 
 // A flow as readers see it: found under RCU, kept by a reference.
@@ -194,6 +219,9 @@ struct Flow {
 
   // The offload thread's.
   std::vector<std::unique_ptr<Node>> nodes;  // the first is the flow's own rule
+  Flow* replaces = nullptr;                  // whose rules stay until its own have settled
+  size_t place = 0;                          // in Engine::flows_ or leaving_
+  bool joined = false;                       // it is in Engine::flows_
   bool released = false;                     // the offload thread has given its reference
   bool may_be_gone = false;                  // in Engine::perhaps_gone_
 
@@ -205,6 +233,14 @@ struct Flow {
     return count != 0;
   }
   void give() { references.fetch_sub(1, std::memory_order_release); }
+};
+
+// A network, or only flows that came too early or leave late.
+struct NetworkRow {
+  std::optional<NetworkSpec> spec;
+  std::vector<uint16_t> udp_ports;  // of its tunnels
+  std::vector<std::unique_ptr<Node>> gates;
+  std::unordered_set<Flow*> members;  // paths and stations
 };
 
 // One switch, or one plain NIC port: where one set of rules lives.
@@ -226,10 +262,10 @@ struct Target {
 
   // Rules that a failing driver did not let go.
   struct Leftover : Cookie {
-    Leftover(RuleQueue& of, rte_flow* rule, std::string text)
-        : Cookie{true}, queue(of), handle(rule), what(std::move(text)) {}
     RuleQueue& queue;
-    rte_flow* handle = nullptr;
+    rte_flow* handle;
+    uint32_t priority;   // the driver's
+    const Entry* entry;  // that it was of; null: gone
     std::string what;
     bool posted = false;
   };

@@ -1,14 +1,12 @@
 #include "offload/offload.hpp"
 
-#include <rte_ethdev.h>
-
 #include <algorithm>
-#include <map>
 #include <mutex>
 
 #include "base/log.hpp"
 #include "offload/engine.hpp"
 #include "offload/flow_table.hpp"
+#include "offload/targets.hpp"
 #include "offload/template_queue.hpp"
 
 namespace culvert::offload {
@@ -45,92 +43,6 @@ struct Offload::State {
     if (wake) wake();
   }
 };
-
-namespace {
-
-// The ports of one switch, by its domain; a plain NIC is alone.
-std::vector<std::unique_ptr<Target>> find_targets(const std::vector<PortSetup>& ports) {
-  std::vector<std::unique_ptr<Target>> targets;
-  std::map<uint16_t, Target*> switches;
-  for (size_t i = 0; i < ports.size(); ++i) {
-    const auto index = static_cast<PortIndex>(i);
-    const PortSetup& port = ports[i];
-    rte_eth_dev_info info{};
-    if (rte_eth_dev_info_get(port.port_id, &info) != 0) continue;
-    const uint16_t domain = info.switch_info.domain_id;
-    const bool is_switch = domain != RTE_ETH_DEV_SWITCH_DOMAIN_ID_INVALID;
-    Target* target = is_switch && switches.contains(domain) ? switches[domain] : nullptr;
-    if (target == nullptr) {
-      target = targets.emplace_back(std::make_unique<Target>()).get();
-      target->is_switch = is_switch;
-      target->name = is_switch ? fmt::format("switch of {}", port.name) : "port " + port.name;
-      target->port_id = port.port_id;
-      if (is_switch) switches[domain] = target;
-    }
-    target->ports.push_back(index);
-    if (!ports[index].wire) continue;
-    // Rules are made on the wire's port: the one that is the switch's manager where there is such a thing.
-    if (target->wires.empty()) target->port_id = port.port_id;
-    target->wires.push_back(index);
-  }
-  return targets;
-}
-
-void choose_layout(Target& target, LayoutWish wish) {
-  const Capabilities& able = target.able;
-  if (!able.any) {
-    target.unable = "its driver takes no rules";
-    if (!able.answers.empty() && !able.answers.front().refusal.empty())
-      target.unable += ": " + able.answers.front().refusal;
-    return;
-  }
-  if (!target.is_switch) {
-    if (!able.egress) target.unable = "its driver takes no encap rules";
-    return;
-  }
-  const Layout layout = wish == LayoutWish::tagged ? (able.tagged ? Layout::tagged : Layout::none)
-                        : wish == LayoutWish::flat ? (able.flat ? Layout::flat : Layout::none)
-                                                   : able.automatic_layout();
-  target.tagged = layout == Layout::tagged;
-  if (layout != Layout::none) return;
-  target.unable = wish == LayoutWish::automatic
-                      ? "its driver takes neither layout's rules"
-                      : "its driver does not take the rules of the layout that offload.layout asks for";
-  for (const Answer& answer : able.answers)
-    if (!answer.refusal.empty()) {
-      target.unable += fmt::format(" ({}: {})", answer.what, answer.refusal);
-      break;
-    }
-}
-
-std::unique_ptr<RuleQueue> make_queue(const PortSetup& port) {
-  const uint32_t operations = port.prepared.operations;
-  return operations != 0 ? make_template_queue(port.port_id, operations) : make_classic_queue(port.port_id);
-}
-
-void probe_target(Target& target, const Setup& setup) {
-  const auto other = std::ranges::find_if(
-      target.ports, [&](PortIndex port) { return setup.ports[port].port_id != target.port_id; });
-  ProbeTarget probed;
-  probed.port_id = target.port_id;
-  if (other != target.ports.end()) probed.tenant = setup.ports[*other].port_id;
-  const PortSetup& setup_of =
-      *std::ranges::find_if(setup.ports, [&](const PortSetup& one) { return one.port_id == target.port_id; });
-  probed.rx_queues = setup_of.rx_queues;
-  probed.async = setup_of.prepared.operations != 0;
-  if (target.is_switch && !probed.tenant) {
-    target.unable = "no other port of its switch is culvert's";
-    return;
-  }
-  target.able = probe(probed);
-  choose_layout(target, setup.layout);
-  if (!target.unable.empty()) return;
-  target.queue = make_queue(setup_of);
-  for (const PortIndex wire : target.wires)
-    if (setup.ports[wire].port_id != target.port_id) target.wire_queues[wire] = make_queue(setup.ports[wire]);
-}
-
-}  // namespace
 
 Prepared prepare(uint16_t port_id, bool isolate, std::optional<bool> async) {
   Prepared prepared;
@@ -204,6 +116,9 @@ void Offload::set_encap(EncapUpdate update) {
 void Offload::remove_encap(EncapId id) { state_->engine->mailbox().post(RemoveEncap{id}); }
 void Offload::set_networks(std::vector<NetworkSpec> networks) {
   state_->engine->mailbox().post(SetNetworks{std::move(networks)});
+}
+void Offload::set_mode(Mode mode, LayoutWish layout) {
+  state_->engine->mailbox().post(SetMode{mode, layout});
 }
 void Offload::drained(EncapId id, uint64_t generation) {
   state_->engine->mailbox().post(Drained{id, generation});
@@ -288,7 +203,16 @@ Status Offload::Client::add(FlowSpec spec) {
   flow->spec = std::move(spec);
   if (const Status inserted = state_.table->insert(*flow); !inserted) return inserted;
   if (state_.before_init_done) state_.before_init_done(name);
-  state_.engine->mailbox().post(AddFlow{std::move(flow)});
+  state_.engine->mailbox().post(AddFlow{std::move(flow), nullptr});
+  return {};
+}
+
+Status Offload::Client::replace(FlowSpec spec) {
+  auto flow = std::make_unique<Flow>();
+  flow->spec = std::move(spec);
+  const auto old = state_.table->replace(*flow);
+  if (!old) return tl::make_unexpected(old.error());
+  state_.engine->mailbox().post(AddFlow{std::move(flow), *old});
   return {};
 }
 
@@ -315,10 +239,12 @@ FlowView view_of(const Flow& flow, const std::vector<EncapState>& encaps) {
   }
   const std::string* reason = flow.reason.load();
   view.state = flow.state.load(std::memory_order_acquire);
-  if (view.encap && flow.by_slot.load(std::memory_order_acquire)) {
-    // Its own rule is in: whether it leads anywhere is the slot's matter.
+  const auto slot =
+      view.encap ? encaps[*view.encap].slot.load(std::memory_order_acquire) : EncapState::Slot::none;
+  // Its own rule is in: whether it leads anywhere is the slot's matter. And without a next hop it waits,
+  // whatever the NIC would say.
+  if (view.encap && (flow.by_slot.load(std::memory_order_acquire) || slot == EncapState::Slot::pending)) {
     const EncapState& encap = encaps[*view.encap];
-    const auto slot = encap.slot.load(std::memory_order_acquire);
     view.state = slot == EncapState::Slot::in        ? FlowState::offloaded
                  : slot == EncapState::Slot::refused ? FlowState::software
                                                      : FlowState::pending;

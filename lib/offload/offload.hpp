@@ -58,6 +58,9 @@ class Offload {
 
     // The flow is there at once, pending. Error: the name is taken.
     Status add(FlowSpec spec);
+    // Another flow takes the place and the name of one: that one's rules leave when those of the new one are
+    // in, so that none of lower precedence has its packets meanwhile. Error: there is none of that name.
+    Status replace(FlowSpec spec);
     // Error: there is none of that name.
     Status remove(const std::string& name);
     std::optional<FlowView> find(const std::string& name);
@@ -83,25 +86,29 @@ class Offload {
   void set_encap(EncapUpdate update);
   void remove_encap(EncapId id);
   void set_networks(std::vector<NetworkSpec> networks);
+  // Everything that is in the NIC becomes as these want it. Mode::required is not asked again whether ports
+  // can.
+  void set_mode(Mode mode, LayoutWish layout);
   // Workers have sent all that was marked for generations before this one.
   void drained(EncapId id, uint64_t generation);
   std::vector<Event> take_events();
   // `done` is called by run_answers() when all that was said so far is in the NIC, out of it, or refused.
   void barrier(std::function<void()> done);
-  // Intent against the NIC: each difference as a line.
+  void run_answers();
+
+  // --- Any thread. Answers are given to `done` by run_answers().
+
+  // Intent against the NIC: each difference as a line. The offload thread does nothing else meanwhile.
   void verify(std::function<void(std::vector<std::string>)> done);
   // Why a flow is where it is, step by step. Error: there is no such flow.
   void explain(const std::string& name, std::function<void(Result<std::vector<std::string>>)> done);
-  void run_answers();
-
-  // --- Any thread.
-
   // For the calling thread; to be gone before the offload. Error: too many threads.
   Result<std::unique_ptr<Client>> client();
   EncapView encap(EncapId id) const;
   Latency latency() const;
   Operations operations() const;
-  // Why a port takes no rules, or in what way it does: "switch 0, tagged layout, classic rules".
+  // Why a port takes no rules, or in what way it does: "switch of uplink: tagged, classic rules". As it was
+  // chosen at the start.
   std::string describe(PortIndex port) const;
 
   // Withdraws all rules, waits for the driver at most a few seconds, ends the thread. Later calls do nothing.

@@ -36,16 +36,15 @@ class OverlapIndex {
   void add(const tunnel::MaskedKey& key, Claim* claim) {
     Shape& shape = shapes_[key.mask];
     ++shape.size;
-    for (auto& [common, table] : shape.tables) table[key.value & common].push_back(claim);
-    if (shape.tables.empty()) shape.tables[key.mask][key.value].push_back(claim);
+    for (auto& [common, table] : shape.tables) table[key.value & common].add(claim);
+    if (shape.tables.empty()) shape.tables[key.mask][key.value].add(claim);
   }
 
   void remove(const tunnel::MaskedKey& key, Claim* claim) {
     const auto found = shapes_.find(key.mask);
     for (auto& [common, table] : found->second.tables) {
       const auto bucket = table.find(key.value & common);
-      std::erase(bucket->second, claim);
-      if (bucket->second.empty()) table.erase(bucket);
+      if (bucket->second.remove(claim)) table.erase(bucket);
     }
     if (--found->second.size == 0) shapes_.erase(found);
   }
@@ -58,13 +57,37 @@ class OverlapIndex {
       const Table& table = shape.table(mask, mask & key.mask);
       const auto bucket = table.find(key.value & mask);
       if (bucket == table.end()) continue;
-      for (Claim* claim : bucket->second)
+      if (!visit(*bucket->second.first)) return;
+      for (Claim* claim : bucket->second.others)
         if (!visit(*claim)) return;
     }
   }
 
  private:
-  using Table = std::unordered_map<tunnel::MatchKey, std::vector<Claim*>, KeyHash>;
+  // Claims that agree. Mostly there is one: no memory for a list of it.
+  struct Bucket {
+    Claim* first = nullptr;
+    std::vector<Claim*> others;
+
+    void add(Claim* claim) {
+      if (first == nullptr)
+        first = claim;
+      else
+        others.push_back(claim);
+    }
+    // True: it was the last.
+    bool remove(Claim* claim) {
+      if (first != claim) {
+        std::erase(others, claim);
+        return false;
+      }
+      if (others.empty()) return true;
+      first = others.back();
+      others.pop_back();
+      return false;
+    }
+  };
+  using Table = std::unordered_map<tunnel::MatchKey, Bucket, KeyHash>;
 
   struct Shape {
     size_t size = 0;
@@ -74,8 +97,10 @@ class OverlapIndex {
     const Table& table(const tunnel::MatchKey& mask, const tunnel::MatchKey& common) {
       const auto [place, is_new] = tables.try_emplace(common);
       if (is_new)
-        for (const auto& [value, claims] : tables.at(mask))
-          for (Claim* claim : claims) place->second[value & common].push_back(claim);
+        for (const auto& [value, claims] : tables.at(mask)) {
+          place->second[value & common].add(claims.first);
+          for (Claim* claim : claims.others) place->second[value & common].add(claim);
+        }
       return place->second;
     }
   };

@@ -24,11 +24,11 @@ void Engine::step(Node& node) {
 
 void Engine::step(Entry& entry) {
   Node& node = *entry.node;
-  if (entry.busy != Entry::Busy::no || entry.in.form == node.want) return;
+  if (entry.busy != Entry::Busy::no || (entry.in.form == node.want && !entry.buried)) return;
   if (node.target->queue_of(node).room() == 0) return mark_dirty(node);
   if (node.want.kind != Form::Kind::none) return create(entry);
   if (!may_leave(node)) return;
-  if (node.doomed && node.counting != 0) read_counter(node);
+  if (node.doomed && node.counting_place != 0) read_counter(node);
   destroy(entry, std::exchange(entry.in, {}));
 }
 
@@ -36,14 +36,25 @@ void Engine::create(Entry& entry) {
   Node& node = *entry.node;
   make_counter(node);
   entry.busy = Entry::Busy::creating;
-  // The lower level wins: a rule goes in above the one that it replaces, which is of no more use from then
-  // on.
-  const bool above = entry.in.handle != nullptr && entry.in.level > 0;
-  entry.making = {.form = node.want, .level = above ? entry.in.level - 1 : kLevels - 1};
+  entry.buried = false;
+  entry.making = {.form = node.want, .level = next_level(entry)};
   Rule rule;
   build(rule, entry);
   kLog.debug("{}: {}", describe(node), rule);
   node.target->queue_of(node).create(rule, static_cast<Cookie*>(&entry));
+}
+
+// Of its turns a rule takes the one that its predecessor has not; above those of which a failing driver does
+// not let go, as long as there is room. (The lower level wins.)
+uint32_t Engine::next_level(const Entry& entry) {
+  const Node& node = *entry.node;
+  uint32_t first = kLevels - 1;
+  for (const Target::Leftover& rule : node.target->leftovers)
+    if (rule.entry == &entry)
+      while (first > 0 && rule.priority <= priority(node, node.want, first)) --first;
+  const bool taken =
+      entry.in.handle != nullptr && entry.in.form.base == node.want.base && entry.in.level == first;
+  return taken && first > 0 ? first - 1 : first;
 }
 
 void Engine::destroy(Entry& entry, const Installed& rule) {
@@ -66,8 +77,8 @@ void Engine::complete(Target& target, const Completion& completion) {
   if (node.claim && (node.covers() != covered || node.carries() != carried || !node.has_rules())) {
     if (!node.has_rules() && node.want.kind == Form::Kind::none) node.claim->base.reset();
     const Overlaps overlaps = overlaps_of(node);
-    look_again(node, overlaps.higher);
-    look_again(node, overlaps.lower);
+    tell_higher(node, overlaps);
+    tell_lower(node, overlaps);
   }
   if (node.kind == NodeKind::fixed && node.covers() != covered)
     for (const auto& [id, row] : encaps_)  // marks wait for it
@@ -98,14 +109,17 @@ void Engine::created(Entry& entry, const Completion& completion) {
   count_rule(node, made, 1);
   const Installed old = std::exchange(entry.in, made);
   // A hold, and a rule beside one that was refused, are not what it waits for.
-  const bool beside_refused = !node.refusal.empty() && made.form.kind == node.refused.kind &&
-                              made.form.generation == node.refused.generation;
+  const bool beside_refused = !node.refusal.empty() && made.form.does_as(node.refused);
   if (made.form.kind == Form::Kind::real && !beside_refused && node.covers()) {
     if (node.waits_for_room) target.room += node.entries.size();  // where one fits another may
     no_room_wanted(node);
     node.refusal.clear();
   }
-  if (made.form.kind == Form::Kind::real) start_counting(node);
+  if (made.form.kind == Form::Kind::real) {
+    if (node.counting_place == 0 && node.counts()) counting_.add(&node);
+    if (node.by_slot != made.form.slot.has_value()) read_counter(node);  // to whom it was credited before
+    node.by_slot = made.form.slot.has_value();
+  }
   if (node.kind == NodeKind::mark && !node.told && node.want == made.form) {
     node.told = true;
     leave(MarkReady{node.encap, node.generation, node.mark});
@@ -125,8 +139,15 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
     kLog.warning("{}: a rule of {} stays in the NIC: {}", target.name, describe(node),
                  completion.refusal->to_string());
     if (completion.handle != nullptr) {
-      target.leftovers.emplace_back(target.queue_of(node), gone.handle,
-                                    fmt::format("{}: {}", describe(node), completion.refusal->to_string()));
+      const uint32_t stands = priority(node, gone.form, gone.level);
+      target.leftovers.push_back({{true},
+                                  target.queue_of(node),
+                                  gone.handle,
+                                  stands,
+                                  &entry,
+                                  fmt::format("{}: {}", describe(node), completion.refusal->to_string())});
+      entry.buried = entry.in.handle != nullptr && entry.in.level > 0 &&
+                     stands <= priority(node, entry.in.form, entry.in.level);
       return;
     }
   }
@@ -153,7 +174,7 @@ void Engine::leftover_gone(Target& target, Target::Leftover& rule, const Complet
 // Rules of flows that carry an encap's header, for show encaps.
 void Engine::count_rule(const Node& node, const Installed& rule, int change) {
   if (node.kind != NodeKind::explicit_flow && node.kind != NodeKind::path) return;
-  if (rule.form.generation == 0) return;
+  if (rule.form.generation == 0) return;  // it leads to a slot
   encap_states_[node.encap].flow_rules.fetch_add(static_cast<uint32_t>(change), std::memory_order_relaxed);
 }
 
@@ -167,33 +188,33 @@ void Engine::make_counter(Node& node) {
     kLog.debug("{}: no counter: {}", describe(node), made.error().message);
 }
 
-uint32_t Engine::priority(const Node& node, const Installed& rule) {
-  if (node.kind == NodeKind::fixed) return node.entries[0].variant == kNoLeak ? kLevels : rule.level;
-  if (node.kind == NodeKind::tunnel_source) return kLevels + rule.level;  // behind kCongested
-  return rule.form.base * kLevels + rule.level;
+uint32_t Engine::priority(const Node& node, const Form& form, uint32_t level) {
+  if (node.kind == NodeKind::fixed) return node.entries[0].variant == kNoLeak ? kLevels : level;
+  if (node.kind == NodeKind::tunnel_source) return kLevels + level;  // behind kCongested
+  return form.base * kLevels + level;
 }
 
 void Engine::build(Rule& rule, const Entry& entry) const {
   const Node& node = *entry.node;
   const Target& target = *node.target;
-  const Spot spot{target.port_id, priority(node, entry.making), target.able.tags};
+  const Form& form = entry.making.form;
+  const Spot spot{target.port_id, priority(node, form, entry.making.level), target.able.tags};
   const EncapRow* const row = node.has_encap ? encaps_.at(node.encap).get() : nullptr;
   const auto header = [&] { return Encap{row->now.rule->header.view(), port_ids_[row->now.rule->port]}; };
   const auto underlay = [&] {
     const tunnel::Tunnel& tunnel = row->now.tunnel;
     return Underlay{tunnel.remote, tunnel.local, tunnel.dst_port, tunnel.vni};
   };
-  const bool tagged = target.tagged;
   switch (node.kind) {
     case NodeKind::explicit_flow: {
       const tunnel::Match& match = node.matches[entry.variant];
       const uint16_t from = port_ids_[node.port];
-      if (entry.making.form.kind == Form::Kind::hold) return hold(rule, spot, from, match);
-      if (tagged) return explicit_tagged(rule, spot, from, match, node.encap, node.counter);
+      if (form.kind == Form::Kind::hold) return hold(rule, spot, from, match);
+      if (form.slot) return explicit_tagged(rule, spot, from, match, *form.slot, node.counter);
       return explicit_flat(rule, spot, from, match, header(), node.counter);
     }
     case NodeKind::path:
-      if (tagged) return path_tagged(rule, spot, node.network, *node.mac, node.encap, node.counter);
+      if (form.slot) return path_tagged(rule, spot, node.network, *node.mac, *form.slot, node.counter);
       return path_flat(rule, spot, node.network, *node.mac, header(), node.counter);
     case NodeKind::station: {
       const uint16_t wire = port_ids_[target.wires[entry.variant % target.wires.size()]];
@@ -201,17 +222,18 @@ void Engine::build(Rule& rule, const Entry& entry) const {
       return decap(rule, spot, wire, node.network, udp_port, *node.mac, port_ids_[node.port], node.counter);
     }
     case NodeKind::tenant_source: {
-      if (entry.making.form.kind == Form::Kind::hold) {
+      if (form.kind == Form::Kind::hold) {
         tunnel::Match match;
         match.eth_src = node.mac;
         return hold(rule, spot, port_ids_[node.port], match);
       }
-      return tenant_source(rule, spot, port_ids_[node.port], node.mac, node.network);
+      return tenant_source(rule, spot, port_ids_[node.port], node.mac, node.network, node.counter);
     }
     case NodeKind::tunnel_source:
-      return tunnel_source(rule, spot, port_ids_[node.port], underlay(), node.mac, node.network);
+      return tunnel_source(rule, spot, port_ids_[node.port], underlay(), node.mac, node.network,
+                           node.counter);
     case NodeKind::slot:
-      return slot_encap(rule, spot, node.encap, header(), node.counter);
+      return slot_encap(rule, spot, *form.slot, header(), node.counter);
     case NodeKind::mark:
       return egress_slot(rule, spot, node.mark, header(), node.counter);
     case NodeKind::steering: {
@@ -235,8 +257,10 @@ void Engine::settle(Node& node, uint64_t since) {
   const bool settled = node.is_settled();
   if (!settled) return settle_later(node, since);
   if (node.doomed && node.flow != nullptr) look_whether_gone(*node.flow);
-  if (node.settling == 0) return;
-  settling_.erase({std::exchange(node.settling, 0), &node});
+  const uint64_t began = node.settling;
+  if (node.flow != nullptr && node.flow->replaces != nullptr) perhaps_succeeds(*node.flow, began);
+  if (began == 0) return;
+  set_moment(node, 0);
   EncapRow* const row = node.has_encap ? &encap(node.encap) : nullptr;
   if (row == nullptr || --row->unsettled != 0 || !std::exchange(row->timed, false)) return;
   const auto us =
@@ -246,17 +270,27 @@ void Engine::settle(Node& node, uint64_t since) {
   ++latency_.buckets[bucket];
 }
 
+// What it took the place of goes.
+void Engine::perhaps_succeeds(Flow& flow, uint64_t since) {
+  if (std::ranges::all_of(flow.nodes, [](const auto& node) { return node->is_settled(); }))
+    remove(*std::exchange(flow.replaces, nullptr), since);
+}
+
 // `since`: the moment of what unsettled it, which the barriers after that wait for; 0: now.
 void Engine::settle_later(Node& node, uint64_t since) {
   if (node.settling == 0) {
-    node.settling = since != 0 ? since : ++moment_;
+    set_moment(node, since != 0 ? since : moment_);
     if (node.has_encap) ++encap(node.encap).unsettled;
   } else if (since != 0 && since < node.settling) {
-    settling_.erase({std::exchange(node.settling, since), &node});
-  } else {
-    return;
+    set_moment(node, since);
   }
-  settling_.emplace(node.settling, &node);
+}
+
+void Engine::set_moment(Node& node, uint64_t moment) {
+  if (moment != 0) ++settling_[moment];
+  if (node.settling != 0)
+    if (const auto before = settling_.find(node.settling); --before->second == 0) settling_.erase(before);
+  node.settling = moment;
 }
 
 // --- Room: what the NIC refused is asked for again when something left, and once in a while.
@@ -299,6 +333,7 @@ void Engine::retry(TimePoint now) {
       }
     } else {
       target->retry_at = {};
+      target->back_off = {};
     }
     size_t looks = kRetryBudget;
     std::vector<Node*> again;

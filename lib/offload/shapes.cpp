@@ -105,15 +105,16 @@ void hold(Rule& rule, const Spot& spot, uint16_t from, const tunnel::Match& matc
 }
 
 void tenant_source(Rule& rule, const Spot& spot, uint16_t from, const std::optional<net::Mac>& source,
-                   uint32_t network) {
+                   uint32_t network, Counter counter) {
   on_switch(rule, spot, kEntry).from_port(from).eth(source);
+  if (source) rule.count(counter);
   rule.set_tag(kNetworkTag, network + 1, spot.tags).jump(kTxDest);
 }
 
 void tunnel_source(Rule& rule, const Spot& spot, uint16_t uplink, const Underlay& underlay,
-                   const std::optional<net::Mac>& source, uint32_t network) {
+                   const std::optional<net::Mac>& source, uint32_t network, Counter counter) {
   append_underlay(on_switch(rule, spot, kEntry).from_port(uplink), underlay);
-  if (source) rule.eth(source);
+  if (source) rule.eth(source).count(counter);
   rule.set_tag(kNetworkTag, network + 1, spot.tags).jump(kRxDest);
 }
 

@@ -1,13 +1,6 @@
 // Every rule that culvert makes, one function each: it starts `rule` at its place and fills it. Values only,
-// no state; any thread. doc: the pipeline stands in the comments of the groups.
-//
-// On a switch (transfer; every rule is made on the transfer proxy's ethdev):
-//   ENTRY    what comes in by a wire: explicit flows, holds, and known sources (which lead to a destination
-//   table) TX_DEST  frames of tenants by network and destination: the paths RX_DEST  tunnel packets by
-//   network and inner destination: the decaps ENCAP    one rule a slot (tagged layout): the header and the
-//   way out MISS     has no rules: what jumps here takes the packet path
-// On a plain NIC port: egress group 0 leads to group 1, which has one rule a slot; ingress group 0 has the
-// decaps.
+// no state; any thread. doc/offload.md shows the groups that packets go through; what each is for stands at
+// SwitchGroup and NicGroup.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +15,15 @@
 
 namespace culvert::offload {
 
-enum SwitchGroup : uint32_t { kEntry = 0, kTxDest = 1, kRxDest = 2, kEncap = 3, kMiss = 4 };
+// On a switch: transfer rules, made on the ethdev of its manager.
+enum SwitchGroup : uint32_t {
+  kEntry = 0,   // what comes in by a wire: explicit flows, holds, known sources
+  kTxDest = 1,  // frames of tenants, by network and destination: paths
+  kRxDest = 2,  // tunnel packets, by network and inner destination: decaps
+  kEncap = 3,   // tagged layout: one rule a slot, the header and the way out
+  kMiss = 4,    // no rules: what jumps here takes the packet path
+};
+// On a plain NIC port: egress goes from the root to the slots; ingress has its decaps in the root.
 enum NicGroup : uint32_t { kNicRoot = 0, kNicSlots = 1 };
 
 // What the tags carry; both numbers start at 0, and 0 in a tag means none.
@@ -71,12 +72,13 @@ void explicit_flat(Rule& rule, const Spot& spot, uint16_t from, const tunnel::Ma
                    const Encap& encap, Counter counter = nullptr);
 // Sends to the packet path what rules of a lower precedence would take.
 void hold(Rule& rule, const Spot& spot, uint16_t from, const tunnel::Match& match);
-// The gates of a network: only frames of known sources go on in the NIC. Without `source`: all frames do (a
-// network that does not learn).
+// The gates of a network: only frames of known sources go on in the NIC, and are counted, so that a station
+// that only sends is seen to be in use. Without `source`: all frames do (a network that does not learn),
+// uncounted.
 void tenant_source(Rule& rule, const Spot& spot, uint16_t from, const std::optional<net::Mac>& source,
-                   uint32_t network);
+                   uint32_t network, Counter counter = nullptr);
 void tunnel_source(Rule& rule, const Spot& spot, uint16_t uplink, const Underlay& underlay,
-                   const std::optional<net::Mac>& source, uint32_t network);
+                   const std::optional<net::Mac>& source, uint32_t network, Counter counter = nullptr);
 
 // Switch, TX_DEST: a path.
 void path_tagged(Rule& rule, const Spot& spot, uint32_t network, const net::Mac& destination, uint32_t slot,

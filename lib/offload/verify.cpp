@@ -9,7 +9,7 @@ void Engine::audit(const Node& node, std::vector<std::string>& found) const {
   const auto say = [&](std::string what) { found.push_back(fmt::format("{}: {}", describe(node), what)); };
   if (!node.refusal.empty() && node.refused.kind != Form::Kind::none && node.waits_for_room)
     say(fmt::format("the NIC refused its rule: {}", node.refusal));
-  if (node.target == nullptr || !node.target->queue) return;
+  if (node.target == nullptr) return;
   for (const Entry& entry : node.entries) {
     if (entry.busy != Entry::Busy::no || entry.in.form == node.want) continue;
     say(entry.in.handle == nullptr ? "its rule is not in the NIC" : "an old rule of it is in the NIC");
@@ -31,35 +31,25 @@ void Engine::audit(const Node& node, std::vector<std::string>& found) const {
 std::vector<std::string> Engine::audit() const {
   std::vector<std::string> found;
   uint64_t known = 0;
-  const auto look = [&](const auto& nodes) {
-    for (const auto& node : nodes) {
-      audit(*node, found);
-      for (const Entry& entry : node->entries)
-        known += (entry.in.handle != nullptr ? 1u : 0u) + (entry.leaving.handle != nullptr ? 1u : 0u);
-    }
-  };
-  for (const auto& [flow, owned] : flows_) look(flow->nodes);
-  for (const auto& [flow, owned] : leaving_flows_) look(flow->nodes);
-  for (const auto& [id, row] : encaps_) {
-    if (row->slot) look(std::array{row->slot.get()});
-    look(row->marks);
-    look(row->terminations);
-  }
-  for (const auto& [id, gates] : gates_) look(gates);
-  look(doomed_);
+  size_t unsettled = 0;
+  const Node* first = nullptr;
+  each_node([&](const Node& node) {
+    audit(node, found);
+    if (node.settling != 0 && ++unsettled == 1) first = &node;
+    for (const Entry& entry : node.entries)
+      known += (entry.in.handle != nullptr ? 1u : 0u) + (entry.leaving.handle != nullptr ? 1u : 0u);
+  });
   uint64_t held = 0;
   for (const auto& target : targets_) {
-    look(target->fixed);
     held += target->rules;
     known += target->leftovers.size();
     for (const Target::Leftover& rule : target->leftovers)
       found.push_back(
           fmt::format("{}: a rule that should be gone is in the NIC: {}", target->name, rule.what));
   }
-  if (!settling_.empty())
-    found.push_back(
-        fmt::format("{} changes are under way, the first of them: {}; `wait` returns when they are done",
-                    settling_.size(), describe(*settling_.begin()->second)));
+  if (unsettled != 0)
+    found.push_back(fmt::format("{} changes are under way, one of {}; `wait` returns when they are done",
+                                unsettled, describe(*first)));
   if (held != known)
     found.push_back(fmt::format("{} rules were made and not destroyed, {} are known", held, known));
   std::ranges::sort(found);

@@ -34,14 +34,18 @@ still() {
 many_pings() { in_ns "$ta" ping -q -i 0.01 -c 200 10.7.0.2 > "$RUN/ping.out" && grep -q ' 0% packet loss' "$RUN/ping.out"; }
 still 200 many_pings
 
-in_ns "$ta" ping -q -i 0.02 -c 300 10.7.0.2 > "$RUN/ping.out" &
-PING=$!
-sleep 1
-in_ns "$peer" ip link set eth0 address 02:00:00:00:aa:02
+# The peer has another MAC. What it loses until the kernel has noticed is the kernel's; the workers carry nothing of it.
 followed() { [ "$(field '.[0].dst_mac' show encaps)" = 02:00:00:00:aa:02 ]; }
-wait_for 10 followed || fail "culvert did not follow the MAC change"
-wait "$PING" || true
-ctl wait 10
+new_mac() {
+  in_ns "$ta" ping -q -i 0.02 -c 300 10.7.0.2 > "$RUN/ping.out" &
+  local ping=$!
+  sleep 1
+  in_ns "$peer" ip link set eth0 address 02:00:00:00:aa:02
+  wait_for 10 followed || fail "culvert did not follow the MAC change"
+  wait "$ping" || { cat "$RUN/ping.out"; fail "no ping was answered"; }
+  ctl wait 10
+}
+still 200 new_mac
 still 200 many_pings
 ctl verify >/dev/null || { ctl verify; fail "verify finds something after the MAC change"; }
 
@@ -59,5 +63,36 @@ ctl wait 10
 [ "$(field '.[0].state' show flows web)" = offloaded ] || { ctl flow explain web; fail "web is not offloaded"; }
 ctl flow explain web | grep -q tagged || fail "explain names the layout"
 ctl flow del web
+
+# What the NIC does not see costs it nothing: the tunnel's MTU.
+rules_made() { field .rules.created show stats; }
+before=$(rules_made)
+in_ns "$gw" ip link set uplink0 mtu 1480
+narrow() { [ "$(field '.[0].mtu' show encaps)" = 1480 ]; }
+wait_for 5 narrow || fail "the encap's MTU did not follow the link's"
+ctl wait 10
+[ "$(rules_made)" = "$before" ] || fail "an MTU made rules"
+in_ns "$gw" ip link set uplink0 mtu 1500
+
+# `reload` of what stays the same touches no rule; of the layout, or of the whole offload, loses no packet.
+ctl reload
+ctl wait 10
+[ "$(rules_made)" = "$before" ] || fail "a reload of the same made rules"
+in_ns "$ta" ping -q -i 0.005 -c 1000 10.7.0.2 > "$RUN/ping.out" &
+PING=$!
+for offload in "layout: flat" "layout: tagged" "mode: off" "mode: auto"; do
+  sleep 0.5
+  { config; echo "offload: {$offload}"; } > "$RUN/culvert.yaml"
+  ctl reload
+  ctl wait 10
+  ctl verify >/dev/null || { ctl verify; fail "verify finds something with $offload"; }
+  case $offload in
+    "mode: off") [ "$(flow_states)" = software ] || fail "rules with offload.mode off" ;;
+    *) [ "$(flow_states)" = offloaded ] || { ctl show flows; fail "not all flows are offloaded with $offload"; } ;;
+  esac
+done
+wait "$PING" || fail "no ping was answered"
+grep -q ' 0% packet loss' "$RUN/ping.out" || { cat "$RUN/ping.out"; fail "a reload of offload lost pings"; }
+still 200 many_pings
 stop_culvert TERM || fail "culvert did not stop cleanly"
 say "offload: ok"

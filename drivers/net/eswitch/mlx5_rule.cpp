@@ -18,7 +18,12 @@ constexpr const char* kHardware = "hardware refuses to create flow";
 class Inspection {
  public:
   Inspection(const Port& port, const RuleRequest& request, rte_flow_error* error)
-      : port_(port), attr_(request.attr), items_(request.items), actions_(request.actions), error_(error) {}
+      : port_(port),
+        attr_(request.attr),
+        queued_(request.queued),
+        items_(request.items),
+        actions_(request.actions),
+        error_(error) {}
 
   bool run() {
     if (!priority()) return false;
@@ -39,7 +44,9 @@ class Inspection {
     return refuse(ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_EGRESS, nullptr, message);
   }
 
+  // Of queued rules the table has the priority, and hardware steering has 2^32 of them.
   bool priority() {
+    if (queued_) return true;
     const uint32_t limit = attr_.group == 0 && !attr_.transfer ? kRootPriorities : kPriorities;
     if (attr_.priority < limit) return true;
     return refuse(ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_PRIORITY, nullptr, "priority out of range");
@@ -239,6 +246,7 @@ class Inspection {
 
   const Port& port_;
   const rte_flow_attr attr_;
+  const bool queued_;
   const rte_flow_item* items_;
   const rte_flow_action* actions_;
   rte_flow_error* error_;

@@ -106,5 +106,80 @@ INSTANTIATE_TEST_SUITE_P(
                             kFlat, true}),
     [](const auto& info) { return std::string(info.param.name); });
 
+TEST(Required, ARefusedFlowHasFailedUntilItIsTaken) {
+  Gateway gateway({.arguments = "profile=mlx5", .layout = LayoutWish::flat, .mode = Mode::required});
+  gateway.resolve(0, 1);
+  gateway.settle();
+  gateway.wires.set_fault("fail", "create:every:1:ENOMEM");
+  ASSERT_TRUE(gateway.add("one", 0));
+  gateway.settle();
+  EXPECT_EQ(gateway.flow("one").state, FlowState::failed);
+  EXPECT_NE(gateway.flow("one").reason.find("Cannot allocate memory"), std::string::npos)
+      << gateway.flow("one").reason;
+  EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), -1);  // the packet path has it
+  gateway.wires.set_fault("fail", "");
+  EXPECT_TRUE(within(5s, [&] { return gateway.flow("one").state == FlowState::offloaded; }));
+  EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 1);
+}
+
+class PlainNicFaults : public ::testing::TestWithParam<bool> {
+ protected:
+  // The newest mark that was told since the last time.
+  static uint32_t told(Gateway& gateway) {
+    uint32_t mark = 0;
+    for (const Event& event : gateway.offload->take_events())
+      if (const auto* ready = std::get_if<MarkReady>(&event)) mark = ready->mark;
+    return mark;
+  }
+};
+
+TEST_P(PlainNicFaults, LeaveNoWrongHeaderAndLeakNothing) {
+  Gateway gateway({.wires = 1, .arguments = "profile=mlx5", .async = GetParam()});
+  const Bytes frame = inner_frame(kA, kB);
+  gateway.resolve(0, 1);
+  ASSERT_TRUE(gateway.add("one", 0, {}, 100, 0));
+  gateway.settle();
+  const uint32_t first = told(gateway);
+  ASSERT_NE(first, 0u);
+
+  // No rule for the new header: workers write it themselves. What they posted with the old mark leaves
+  // complete.
+  gateway.wires.set_fault("fail", "create:every:1");
+  gateway.resolve(0, 2);
+  gateway.settle();
+  EXPECT_EQ(told(gateway), 0u);
+  EXPECT_EQ(gateway.flow("one").state, FlowState::software);
+  EXPECT_NE(gateway.flow("one").reason.find("Input/output error"), std::string::npos);
+  EXPECT_FALSE(gateway.verify().empty());
+  EXPECT_EQ(gateway.way_of_marked(frame, first), 1);
+  gateway.offload->drained(0, 2);
+  gateway.settle();
+  EXPECT_EQ(gateway.way_of_marked(frame, first), -2);
+  gateway.wires.set_fault("fail", "");
+  uint32_t second = 0;
+  EXPECT_TRUE(within(5s, [&] { return (second = std::max(second, told(gateway))) != 0; }));
+  gateway.settle();
+  EXPECT_EQ(gateway.way_of_marked(frame, second), 2);
+  EXPECT_EQ(gateway.verify(), std::vector<std::string>());
+
+  // An old mark's rule stays: its number is nobody's until it has gone.
+  gateway.wires.set_fault("fail", "destroy:every:1");
+  gateway.resolve(0, 3);
+  gateway.settle();
+  const uint32_t third = told(gateway);
+  gateway.offload->drained(0, 3);
+  gateway.settle();
+  EXPECT_TRUE(third != 0 && third != second && third != first);
+  EXPECT_EQ(gateway.way_of_marked(frame, third), 3);
+  EXPECT_FALSE(gateway.verify().empty());
+  gateway.wires.set_fault("fail", "");
+  EXPECT_TRUE(within(5s, [&] { return gateway.verify().empty(); }));
+  EXPECT_EQ(gateway.way_of_marked(frame, second), -2);
+  EXPECT_EQ(gateway.flow("one").state, FlowState::offloaded);
+}
+
+INSTANTIATE_TEST_SUITE_P(Apis, PlainNicFaults, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "async" : "classic"; });
+
 }  // namespace
 }  // namespace culvert::offload::testing

@@ -11,8 +11,6 @@ unsigned with_eal(unsigned wires) {
   return wires;
 }
 
-net::Mac peer_mac(uint8_t last) { return net::Mac{{0x02, 0, 0, 0, 0x99, last}}; }
-
 }  // namespace
 
 Gateway::Gateway(const Options& options) : wires(with_eal(options.wires), options.arguments) {
@@ -49,10 +47,7 @@ Gateway::~Gateway() {
   offload.reset();
 }
 
-void Gateway::resolve(EncapId id, uint8_t mac, bool terminated) { update(id, mac, "", terminated); }
-
-void Gateway::update(EncapId id, const std::optional<uint8_t>& mac, const std::string& reason,
-                     bool terminated) {
+EncapUpdate Gateway::update_of(EncapId id, uint8_t mac) {
   EncapUpdate update;
   update.id = id;
   update.generation = ++generation_;
@@ -60,17 +55,27 @@ void Gateway::update(EncapId id, const std::optional<uint8_t>& mac, const std::s
   update.tunnel.vni = 100 + id;
   update.tunnel.local = kUnderlay.dst;
   update.tunnel.remote = kUnderlay.src;
-  update.reason = reason;
-  update.terminated = terminated;
+  update.terminated = true;
   update.since = Clock::now();
-  if (mac) {
-    tunnel::EncapRule& rule = update.rule.emplace();
-    rule.port = 0;
-    rule.dst_mac = peer_mac(*mac);
-    rule.src_mac = *net::Mac::parse("02:00:00:00:03:00");
-    rule.via = update.tunnel.remote;
-    rule.header = tunnel::make_header(update.tunnel, rule.dst_mac, rule.src_mac, std::nullopt);
-  }
+  tunnel::EncapRule& rule = update.rule.emplace();
+  rule.port = 0;
+  rule.dst_mac = net::Mac{{0x02, 0, 0, 0, 0x99, mac}};
+  rule.src_mac = *net::Mac::parse("02:00:00:00:03:00");
+  rule.via = update.tunnel.remote;
+  rule.header = tunnel::make_header(update.tunnel, rule.dst_mac, rule.src_mac, std::nullopt);
+  return update;
+}
+
+void Gateway::resolve(EncapId id, uint8_t mac, bool terminated) {
+  EncapUpdate update = update_of(id, mac);
+  update.terminated = terminated;
+  offload->set_encap(update);
+}
+
+void Gateway::unresolve(EncapId id, const std::string& reason) {
+  EncapUpdate update = update_of(id, 0);
+  update.rule.reset();
+  update.reason = reason;
   offload->set_encap(update);
 }
 
@@ -111,11 +116,22 @@ std::vector<std::string> Gateway::explain(const std::string& name) {
   return said->value_or(std::vector<std::string>{"no such flow"});
 }
 
-int Gateway::way_of(const Bytes& frame, unsigned port) {
+void Gateway::forget_frames() {
   for (unsigned i = 0; i < wires.size(); ++i) {
     wires.left(i);
     wires.received(i);
   }
+}
+
+size_t Gateway::decapsulated(const Bytes& frame) {
+  forget_frames();
+  wires.arrive(0, frame);
+  wires.settle();
+  return wires.left(1).size();
+}
+
+int Gateway::way_of(const Bytes& frame, unsigned port) {
+  forget_frames();
   wires.arrive(port, frame);
   wires.settle();
   const auto left = wires.left(0);
@@ -133,6 +149,12 @@ tunnel::Match to_net(const std::string& prefix) {
   tunnel::Match match;
   match.dst = net::Prefix::parse(prefix);
   return match;
+}
+
+Bytes from_peer(const Bytes& inner, uint32_t vni) {
+  Bytes header = outer_header(vni);
+  std::swap_ranges(header.begin() + 26, header.begin() + 30, header.begin() + 30);
+  return joined(header, inner);
 }
 
 }  // namespace culvert::offload::testing

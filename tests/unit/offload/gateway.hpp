@@ -6,6 +6,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "offload/offload.hpp"
@@ -28,11 +29,11 @@ class Gateway {
   explicit Gateway(const Options& options);
   ~Gateway();
 
-  // Tunnel `id` has VNI 100 + id. A MAC of 0: its neighbour is not valid.
+  // Tunnel `id` has VNI 100 + id; its neighbour has this MAC, or is not valid.
   void resolve(EncapId id, uint8_t mac, bool terminated = true);
-  void unresolve(EncapId id, const std::string& reason = "neighbour failed") {
-    update(id, std::nullopt, reason);
-  }
+  void unresolve(EncapId id, const std::string& reason = "neighbour failed");
+  // What resolve() says, to be changed before it is said. Each one is of a new generation.
+  EncapUpdate update_of(EncapId id, uint8_t mac);
   Status add(const std::string& name, EncapId id, const tunnel::Match& match = {}, uint16_t priority = 100,
              PortIndex port = 1);
   FlowView flow(const std::string& name) { return client->find(name).value_or(FlowView{}); }
@@ -45,6 +46,9 @@ class Gateway {
   // came to the application, -2 when it did neither.
   int way_of(const Bytes& frame, unsigned port = 1);
 
+  // What leaves on the first tenant's wire when this arrives on the uplink's.
+  size_t decapsulated(const Bytes& frame);
+
   // On a plain NIC: what a worker sends with this mark leaves as. 0: as it is, -2: not at all.
   int way_of_marked(const Bytes& frame, uint32_t mark);
 
@@ -54,8 +58,7 @@ class Gateway {
   TestSwitch wires;
 
  private:
-  void update(EncapId id, const std::optional<uint8_t>& mac, const std::string& reason,
-              bool terminated = true);
+  void forget_frames();
 
   std::unique_ptr<rcu::Domain> domain_;
   uint64_t generation_ = 0, sequence_ = 0;
@@ -67,5 +70,16 @@ class Gateway {
 };
 
 tunnel::Match to_net(const std::string& prefix);
+
+// What the peer sends: our own header with the addresses the other way round.
+Bytes from_peer(const Bytes& inner, uint32_t vni = 100);
+
+template <typename Ready>
+bool within(std::chrono::seconds limit, Ready ready) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!ready() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  return ready();
+}
 
 }  // namespace culvert::offload::testing

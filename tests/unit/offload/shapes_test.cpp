@@ -24,9 +24,9 @@ TEST_P(Rules, TaggedLayoutEncapsulatesAndDecapsulates) {
   const tunnel::Match dns{.dst = net::Prefix::parse("10.7.0.0/16"), .ip_proto = 17, .l4_dst = uint16_t{53}};
   rig.take(slot_encap, rig.spot(), 0u, Encap{kHeader, rig.uplink()}, nullptr);
   rig.take(explicit_tagged, rig.spot(1), rig.tenant(), dns, 0u, nullptr);
-  rig.take(tenant_source, rig.spot(2), rig.tenant(), std::optional(kA), 5u);
+  rig.take(tenant_source, rig.spot(2), rig.tenant(), std::optional(kA), 5u, nullptr);
   rig.take(path_tagged, rig.spot(), 5u, kB, 0u, nullptr);
-  rig.take(tunnel_source, rig.spot(2), rig.uplink(), kUnderlay, std::optional(kB), 5u);
+  rig.take(tunnel_source, rig.spot(2), rig.uplink(), kUnderlay, std::optional(kB), 5u, nullptr);
   rig.take(decap, rig.spot(), rig.uplink(), 5u, uint16_t{4789}, kA, rig.tenant(), nullptr);
 
   // A known source to a known destination, both ways; an explicit flow whatever its MACs; a stranger misses.
@@ -48,7 +48,7 @@ TEST_P(Rules, TaggedLayoutEncapsulatesAndDecapsulates) {
 TEST_P(Rules, WhatMetCongestionTakesThePacketPath) {
   Rig rig(2, GetParam());
   rig.take(congested, rig.spot(0), rig.uplink());
-  rig.take(tunnel_source, rig.spot(1), rig.uplink(), kUnderlay, std::optional<net::Mac>(), 5u);
+  rig.take(tunnel_source, rig.spot(1), rig.uplink(), kUnderlay, std::optional<net::Mac>(), 5u, nullptr);
   rig.take(decap, rig.spot(), rig.uplink(), 5u, uint16_t{4789}, kA, rig.tenant(), nullptr);
   Bytes header = kHeader;
   for (unsigned i = 0; i < 4; ++i) std::swap(header[26 + i], header[30 + i]);
@@ -66,7 +66,7 @@ TEST_P(Rules, FlatLayoutEncapsulates) {
   Rig rig(2, GetParam());
   const Encap encap{kHeader, rig.uplink()};
   rig.take(explicit_flat, rig.spot(1), rig.tenant(), tunnel::Match{.eth_dst = kA}, encap, nullptr);
-  rig.take(tenant_source, rig.spot(2), rig.tenant(), std::nullopt, 0u);
+  rig.take(tenant_source, rig.spot(2), rig.tenant(), std::nullopt, 0u, nullptr);
   rig.take(path_flat, rig.spot(), 0u, kB, encap, nullptr);
   for (const net::Mac& dst : {kA, kB}) {
     const Bytes frame = inner_frame(kB, dst);

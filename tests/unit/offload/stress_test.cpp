@@ -1,5 +1,5 @@
-// Flows come and go from several threads while neighbours flap. Now and then everybody pauses, and what is in
-// the NIC must be what was said. CULVERT_STRESS_SECONDS makes it longer.
+// Flows come, change and go from several threads while neighbours flap. Now and then everybody pauses, and
+// what is in the NIC must be what was said. CULVERT_STRESS_SECONDS makes it longer.
 #include <atomic>
 #include <barrier>
 #include <random>
@@ -16,9 +16,20 @@ constexpr EncapId kEncaps = 8;
 constexpr unsigned kThreads = 4, kNames = 400, kNets = 200;
 constexpr auto kRound = 1s;
 
+struct Way {
+  const char* name;
+  LayoutWish layout;
+  bool async;
+
+  friend void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
+};
+constexpr std::array kWays{Way{"tagged", LayoutWish::tagged, false},
+                           Way{"flat_async", LayoutWish::flat, true}};
+
+// For each of the ways.
 std::chrono::seconds stress_time() {
   const char* const seconds = std::getenv("CULVERT_STRESS_SECONDS");
-  return std::chrono::seconds(seconds != nullptr ? std::atoi(seconds) : 5);
+  return std::chrono::seconds(seconds != nullptr ? std::atoi(seconds) / static_cast<int>(kWays.size()) : 1);
 }
 
 Bytes frame_to(unsigned net) {
@@ -27,7 +38,7 @@ Bytes frame_to(unsigned net) {
   return frame;
 }
 
-class Stress : public ::testing::Test {
+class Stress : public ::testing::TestWithParam<Way> {
  protected:
   // One round of everybody.
   void churn() {
@@ -38,7 +49,7 @@ class Stress : public ::testing::Test {
     while (std::chrono::steady_clock::now() < end) {
       flap();
       gateway_.wires.arrive(1 + random_() % 2, frame_to(random_() % kNets));
-      if (random_() % 64 == 0) (void)gateway_.explain(fmt::format("flow{}", random_() % kNames));
+      gateway_.offload->run_answers();
       std::this_thread::sleep_for(200us);
     }
     running_ = false;
@@ -65,17 +76,31 @@ class Stress : public ::testing::Test {
           (void)client->find(name);
           break;
         case 3:
-          if (random() % 64 == 0) (void)client->flows();
+          look_closer(*client, name, random());
+          break;
+        case 4:
+          (void)client->replace(some_flow(name, random));
           break;
         default:
-          (void)client->add({name, Source::shell,
-                             Explicit{static_cast<PortIndex>(1 + random() % 2),
-                                      to_net(fmt::format("10.{}.0.0/16", random() % kNets)),
-                                      static_cast<uint16_t>(random() % 3), sequence_.fetch_add(1),
-                                      static_cast<EncapId>(random() % kEncaps)}});
+          (void)client->add(some_flow(name, random));
       }
       std::this_thread::sleep_for(20us);
     }
+  }
+
+  FlowSpec some_flow(const std::string& name, std::minstd_rand& random) {
+    return {
+        name, Source::shell,
+        Explicit{static_cast<PortIndex>(1 + random() % 2),
+                 to_net(fmt::format("10.{}.0.0/16", random() % kNets)), static_cast<uint16_t>(random() % 3),
+                 sequence_.fetch_add(1), static_cast<EncapId>(random() % kEncaps)}};
+  }
+
+  // What costs more, and less often.
+  void look_closer(Offload::Client& client, const std::string& name, unsigned random) {
+    if (random % 64 == 0) (void)client.flows();
+    if (random % 64 == 1) gateway_.offload->verify([this](const auto&) { ++answers_; });
+    if (random % 16 == 2) gateway_.offload->explain(name, [this](const auto&) { ++answers_; });
   }
 
   // A neighbour goes, comes or has another MAC: never one that any encap had of late.
@@ -110,15 +135,16 @@ class Stress : public ::testing::Test {
       }
   }
 
-  Gateway gateway_{{.arguments = "profile=mlx5,rules=300"}};
+  Gateway gateway_{
+      {.arguments = "profile=mlx5,rules=300", .layout = GetParam().layout, .async = GetParam().async}};
   std::mt19937 random_{1};
   std::atomic<bool> running_{false};
-  std::atomic<uint64_t> sequence_{0};
+  std::atomic<uint64_t> sequence_{0}, answers_{0};
   std::array<int, kEncaps> mac_{};  // of each neighbour; 0: not valid
   uint8_t next_mac_ = 0;
 };
 
-TEST_F(Stress, FlowsComeAndGoWhileNeighboursFlap) {
+TEST_P(Stress, FlowsComeAndGoWhileNeighboursFlap) {
   for (EncapId id = 0; id < kEncaps; ++id) gateway_.unresolve(id);
   const auto end = std::chrono::steady_clock::now() + stress_time();
   do {
@@ -126,6 +152,7 @@ TEST_F(Stress, FlowsComeAndGoWhileNeighboursFlap) {
     check();
   } while (!HasFailure() && std::chrono::steady_clock::now() < end);
   EXPECT_GT(sequence_, 100u);
+  EXPECT_GT(answers_, 0u);
 
   for (const FlowView& flow : gateway_.client->flows()) EXPECT_TRUE(gateway_.client->remove(flow.name));
   for (EncapId id = 0; id < kEncaps; ++id) gateway_.offload->remove_encap(id);
@@ -134,6 +161,9 @@ TEST_F(Stress, FlowsComeAndGoWhileNeighboursFlap) {
   EXPECT_EQ(gateway_.verify(), std::vector<std::string>());
   EXPECT_TRUE(gateway_.client->flows().empty());
 }
+
+INSTANTIATE_TEST_SUITE_P(Ways, Stress, ::testing::ValuesIn(kWays),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace culvert::offload::testing

@@ -20,13 +20,6 @@ uint32_t number_of(const Bytes& frame) {
 }
 uint8_t mac_of(const Bytes& frame) { return frame[5]; }
 
-// What the peer sends: our own header with the addresses the other way round.
-Bytes from_peer(const Bytes& inner) {
-  Bytes header = outer_header(100);
-  std::swap_ranges(header.begin() + 26, header.begin() + 30, header.begin() + 30);
-  return joined(header, inner);
-}
-
 class Traffic : public ::testing::TestWithParam<LayoutWish> {};
 
 TEST_P(Traffic, ThousandMacChangesLoseNothingAndLeaveNothingStale) {
@@ -126,49 +119,6 @@ TEST(Switch, EachOfTwoIsolatedUplinksBringsItsTunnelsUp) {
     gateway.settle();
     EXPECT_EQ(gateway.offload->operations().rules, 0u);
   }
-}
-
-TEST(Networks, KnownStationsStayInTheNicUnknownOnesComeUpToBeLearned) {
-  Gateway gateway({.arguments = "profile=mlx5"});
-  gateway.resolve(0, 1);
-  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
-  const Bytes to_tunnel = inner_frame(kA, kB), to_tenant = from_peer(inner_frame(kB, kA));
-  gateway.settle();
-  EXPECT_EQ(gateway.way_of(to_tunnel), -1);  // nobody is known
-  ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
-  gateway.settle();
-  EXPECT_EQ(gateway.way_of(to_tunnel), -1);  // the source is not
-  ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
-  gateway.settle();
-  EXPECT_EQ(gateway.way_of(to_tunnel), 1);
-  gateway.wires.left(1);
-  gateway.wires.arrive(0, to_tenant);
-  gateway.wires.settle();
-  const auto inside = gateway.wires.left(1);
-  ASSERT_EQ(inside.size(), 1u);
-  EXPECT_EQ(inside[0], inner_frame(kB, kA));
-  // What met congestion comes up (RFC 6040).
-  Bytes congested = to_tenant;
-  congested[15] |= 3;
-  gateway.wires.arrive(0, congested);
-  gateway.wires.settle();
-  EXPECT_TRUE(gateway.wires.left(1).empty());
-  EXPECT_EQ(gateway.wires.received(0), std::vector<Bytes>{congested});
-  // Another station behind the tunnel comes up.
-  gateway.wires.arrive(0, from_peer(inner_frame(*net::Mac::parse("02:00:00:00:07:09"), kA)));
-  gateway.wires.settle();
-  EXPECT_TRUE(gateway.wires.left(1).empty());
-  EXPECT_EQ(gateway.wires.received(0).size(), 1u);
-  // Without learning everybody may talk.
-  gateway.offload->set_networks({{.id = 0, .learning = false, .ports = {1}, .encaps = {0}}});
-  gateway.settle();
-  EXPECT_EQ(gateway.way_of(inner_frame(*net::Mac::parse("02:00:00:00:07:09"), kB)), 1);
-  ASSERT_TRUE(gateway.client->remove("path"));
-  ASSERT_TRUE(gateway.client->remove("decap"));
-  gateway.offload->set_networks({});
-  gateway.offload->remove_encap(0);
-  gateway.settle();
-  EXPECT_EQ(gateway.offload->operations().rules, 0u);
 }
 
 }  // namespace

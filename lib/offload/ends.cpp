@@ -1,0 +1,80 @@
+// The end of nodes: their rules are withdrawn, then nothing may refer to them, then they are freed.
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "offload/engine.hpp"
+
+namespace culvert::offload {
+
+namespace {
+const Log kLog("offload");
+}
+
+void Engine::doom(Node& node, uint64_t since) {
+  if (std::exchange(node.doomed, true)) return;
+  mark_dirty(node, since);
+  if (node.kind == NodeKind::tunnel_source && --node.target->tunnel_sources == 0)
+    for (const auto& fixed : node.target->fixed) mark_dirty(*fixed);
+}
+
+void Engine::retire_node(std::unique_ptr<Node> node) {
+  node->flow = nullptr;
+  doom(*node);
+  doomed_.push_back(std::move(node));
+}
+
+void Engine::retire_marks(EncapRow& row, const std::function<bool(const Node&)>& goes) {
+  std::erase_if(row.marks, [&](std::unique_ptr<Node>& mark) {
+    if (!goes(*mark)) return false;
+    retire_node(std::move(mark));
+    return true;
+  });
+}
+
+// True: nothing of it is in the NIC or refers to it any more.
+bool Engine::release(Node& node) {
+  if (!node.doomed || node.dirty || node.settling != 0 || node.has_rules()) return false;
+  if (node.counter != nullptr) {
+    if (const Status gone = node.target->queue->destroy_counter(node.counter); !gone)
+      kLog.warning("{}: a counter could not be given back: {}", node.target->name, gone.error().message);
+    node.counter = nullptr;
+  }
+  if (node.claim) node.target->claims[node.claim->port].remove(node.claim->key, &*node.claim);
+  node.claim.reset();
+  if (node.target != nullptr)
+    for (Target::Leftover& rule : node.target->leftovers)
+      if (rule.entry != nullptr && rule.entry->node == &node) rule.entry = nullptr;
+  if (node.counting_place != 0) counting_.take(node);
+  no_room_wanted(node);
+  if (const auto row = encaps_.find(node.encap); node.has_encap && row != encaps_.end()) {
+    if (node.encap_place != 0) row->second->nodes.take(node);
+    encaps_leaving_ = encaps_leaving_ || row->second->removed;
+  }
+  return true;
+}
+
+void Engine::look_whether_gone(Flow& flow) {
+  if (!std::exchange(flow.may_be_gone, true)) perhaps_gone_.push_back(&flow);
+}
+
+void Engine::reap() {
+  std::erase_if(doomed_, [this](const auto& node) { return release(*node); });
+  for (Flow* const flow : std::exchange(perhaps_gone_, {})) {
+    flow->may_be_gone = false;
+    if (!std::ranges::all_of(flow->nodes, [this](const auto& node) { return release(*node); })) continue;
+    if (!std::exchange(flow->released, true)) flow->give();  // the engine's own
+    if (flow->references.load(std::memory_order_acquire) != 0) {
+      look_whether_gone(*flow);
+      continue;
+    }
+    table_.release(flow->id);
+    retired_.retire(leaving_.take(*flow));
+  }
+  if (!std::exchange(encaps_leaving_, false)) return;
+  std::erase_if(encaps_, [](const auto& entry) {
+    const EncapRow& row = *entry.second;
+    return row.removed && row.nodes.empty() && row.marks.empty() && row.unsettled == 0;
+  });
+}
+
+}  // namespace culvert::offload

@@ -1,0 +1,202 @@
+// Which nodes a flow has, and a network: from what is configured, compared with what there is, so that a
+// change touches only those that it concerns.
+#include <algorithm>
+#include <map>
+
+#include "offload/engine.hpp"
+
+namespace culvert::offload {
+
+namespace {
+
+tunnel::MaskedKey source_key(const std::optional<net::Mac>& mac) {
+  tunnel::Match match;
+  match.eth_src = mac;
+  return tunnel::masked_key(match);
+}
+
+void set_claim(Node& node, const tunnel::MaskedKey& key, const Order& order) {
+  if (node.target == nullptr) return;
+  node.claim.emplace();
+  node.claim->node = &node;
+  node.claim->port = node.port;
+  node.claim->key = key;
+  node.claim->order = order;
+  node.target->claims[node.port].add(key, &*node.claim);
+}
+
+NodePlace place_of(const Node& node) {
+  return {node.kind, node.target, node.port, node.has_encap ? std::optional(node.encap) : std::nullopt,
+          node.udp_ports};
+}
+
+Target* switch_or_null(Target* target) { return target != nullptr && target->is_switch ? target : nullptr; }
+
+// Tunnel packets of an encap, on whichever wire they come.
+void add_tunnel_sources(std::vector<NodePlace>& places, Target& target, EncapId id) {
+  for (const PortIndex wire : target.wires)
+    places.push_back({NodeKind::tunnel_source, &target, wire, id, {}});
+}
+
+}  // namespace
+
+// --- Places. A flow's own is the first.
+
+void Engine::add_places(const Explicit& what, Places& places) const {
+  places.push_back(
+      {NodeKind::explicit_flow, switch_or_null(target_of(what.port)), what.port, what.encap, {}});
+}
+
+void Engine::add_places(const PathTo& what, Places& places) const {
+  const NetworkRow& network = networks_.at(what.network);
+  Target* target = nullptr;  // the switch that a tenant's port of the network is on
+  if (network.spec)
+    for (const PortIndex port : network.spec->ports)
+      if (Target* const one = switch_or_null(target_of(port))) target = one;
+  places.push_back({NodeKind::path, target, 0, what.encap, {}});
+  if (target != nullptr && network.spec->learning) add_tunnel_sources(places, *target, what.encap);
+}
+
+void Engine::add_places(const StationAt& what, Places& places) const {
+  const NetworkRow& network = networks_.at(what.network);
+  Target* const target = switch_or_null(target_of(what.port));
+  places.push_back({NodeKind::station, target, what.port, {}, network.udp_ports});
+  if (target != nullptr && network.spec && network.spec->learning)
+    places.push_back({NodeKind::tenant_source, target, what.port, {}, {}});
+}
+
+// Without learning every frame of a tenant's port, and of a tunnel, may go on in the NIC.
+void Engine::add_gates(const NetworkSpec& network, Places& places) const {
+  if (network.learning) return;
+  std::vector<Target*> targets;
+  for (const PortIndex port : network.ports) {
+    Target* const target = switch_or_null(target_of(port));
+    if (target == nullptr) continue;
+    places.push_back({NodeKind::tenant_source, target, port, {}, {}});
+    if (std::ranges::find(targets, target) == targets.end()) targets.push_back(target);
+  }
+  for (Target* const target : targets)
+    for (const EncapId encap : network.encaps) add_tunnel_sources(places, *target, encap);
+}
+
+// --- Nodes.
+
+std::unique_ptr<Node> Engine::make_node(const NodePlace& place, const Whose& whose) {
+  auto made = std::make_unique<Node>();
+  Node& node = *made;
+  prepare(node, place.kind, place.target);
+  node.flow = whose.flow;
+  node.network = whose.network;
+  node.mac = whose.mac;
+  node.port = place.port;
+  node.udp_ports = place.udp_ports;
+  size_t entries = 1;
+  if (place.kind == NodeKind::explicit_flow) {
+    const Explicit& what = std::get<Explicit>(whose.flow->spec.what);
+    node.matches = rule_matches(what.match);
+    entries = node.matches.size();
+    set_claim(node, tunnel::masked_key(what.match), {what.priority, what.sequence});
+  } else if (place.kind == NodeKind::tenant_source) {
+    set_claim(node, source_key(whose.mac), {kNetworkPriority, node.sequence});
+  } else if (place.kind == NodeKind::station) {
+    entries = place.target == nullptr ? 0 : place.udp_ports.size() * place.target->wires.size();
+  } else if (place.kind == NodeKind::tunnel_source && place.target->tunnel_sources++ == 0) {
+    for (const auto& fixed : place.target->fixed) mark_dirty(*fixed);
+  }
+  set_entries(node, entries);
+  if (place.encap) attach(node, *place.encap);
+  return made;
+}
+
+void Engine::arrange(Nodes& nodes, const Places& places, const Whose& whose) {
+  std::map<NodePlace, std::unique_ptr<Node>> before;
+  for (auto& node : nodes) before.emplace(place_of(*node), std::move(node));
+  nodes.clear();
+  for (const NodePlace& place : places) {
+    if (auto stays = before.extract(place)) {
+      nodes.push_back(std::move(stays.mapped()));
+      continue;
+    }
+    nodes.push_back(make_node(place, whose));
+    mark_dirty(*nodes.back());
+  }
+  for (auto& [place, node] : before) retire_node(std::move(node));
+}
+
+void Engine::arrange(Flow& flow) {
+  Whose whose{.flow = &flow, .network = network_of(flow).value_or(0)};
+  if (const auto* const path = std::get_if<PathTo>(&flow.spec.what)) whose.mac = path->mac;
+  if (const auto* const station = std::get_if<StationAt>(&flow.spec.what)) whose.mac = station->mac;
+  places_.clear();
+  std::visit([this](const auto& what) { add_places(what, places_); }, flow.spec.what);
+  arrange(flow.nodes, places_, whose);
+}
+
+// --- Networks.
+
+void Engine::apply(const SetNetworks& request) {
+  std::unordered_set<NetworkId> wanted, changed;
+  for (const NetworkSpec& spec : request.networks) {
+    wanted.insert(spec.id);
+    NetworkRow& row = networks_[spec.id];
+    if (row.spec == spec) continue;
+    row.spec = spec;
+    changed.insert(spec.id);
+  }
+  for (auto& [id, row] : networks_) {
+    if (row.spec && !wanted.contains(id)) {
+      row.spec.reset();
+      changed.insert(id);
+    }
+    if (changed.contains(id)) refresh(id, row);
+  }
+  std::erase_if(networks_, [](const auto& row) { return !row.second.spec && row.second.members.empty(); });
+}
+
+// Of paths and stations.
+std::optional<NetworkId> Engine::network_of(const Flow& flow) {
+  if (const auto* const path = std::get_if<PathTo>(&flow.spec.what)) return path->network;
+  if (const auto* const station = std::get_if<StationAt>(&flow.spec.what)) return station->network;
+  return std::nullopt;
+}
+
+void Engine::leave_network(Flow& flow) {
+  const auto id = network_of(flow);
+  const auto found = id ? networks_.find(*id) : networks_.end();
+  if (found == networks_.end()) return;
+  found->second.members.erase(&flow);
+  if (!found->second.spec && found->second.members.empty()) networks_.erase(found);
+}
+
+// Its ports, tunnels or learning have changed, or how ports take rules.
+void Engine::refresh(NetworkId id, NetworkRow& row) {
+  row.udp_ports = row.spec ? udp_ports_of(*row.spec) : std::vector<uint16_t>();
+  places_.clear();
+  if (row.spec) add_gates(*row.spec, places_);
+  arrange(row.gates, places_, {.network = id});
+  for (Flow* const flow : row.members) arrange(*flow);
+}
+
+// A tunnel's UDP port may be new to its networks: their stations have a rule for each.
+void Engine::udp_port_is(EncapId id, uint16_t port, std::optional<uint16_t> before) {
+  if (before == port) return;
+  for (auto& [network, row] : networks_) {
+    if (!row.spec) continue;
+    if (!before && std::ranges::find(row.udp_ports, port) != row.udp_ports.end()) continue;
+    if (std::ranges::find(row.spec->encaps, id) == row.spec->encaps.end()) continue;
+    refresh(network, row);
+  }
+}
+
+std::vector<uint16_t> Engine::udp_ports_of(const NetworkSpec& network) const {
+  std::vector<uint16_t> ports;
+  for (const EncapId id : network.encaps) {
+    const auto row = encaps_.find(id);
+    if (row == encaps_.end()) continue;
+    const uint16_t port = row->second->now.tunnel.dst_port;
+    if (std::ranges::find(ports, port) == ports.end()) ports.push_back(port);
+  }
+  return ports;
+}
+
+}  // namespace culvert::offload
