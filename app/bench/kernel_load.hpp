@@ -25,7 +25,7 @@ class KernelLoad {
   }
   ~KernelLoad() { flush(); }
 
-  // 1.0.0.0/24 and its neighbours; refused (counted by nobody) where the state has it.
+  // 40.0.0.0/24, 40.0.1.0/24, ...; refused (counted by nobody) where the state has it.
   void route(bool add, uint32_t number, int ifindex, uint32_t gateway) {
     rtmsg header{};
     header.rtm_family = AF_INET;
@@ -34,7 +34,7 @@ class KernelLoad {
     header.rtm_protocol = RTPROT_STATIC;
     header.rtm_type = RTN_UNICAST;
     begin(add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &header, sizeof(header));
-    attribute(RTA_DST, __builtin_bswap32(0x01000000u + (number << 8)));
+    attribute(RTA_DST, __builtin_bswap32(0x28000000u + (number << 8)));
     attribute(RTA_OIF, static_cast<uint32_t>(ifindex));
     attribute(RTA_GATEWAY, __builtin_bswap32(gateway));
     end();
