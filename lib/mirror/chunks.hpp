@@ -41,6 +41,7 @@ class Chunks {
     const uint32_t place = index + kFirst;
     const auto chunk = static_cast<unsigned>(std::bit_width(place)) - kFirstBits - 1;
     if (place == kFirst << chunk) {
+      // NOLINTNEXTLINE(bugprone-sizeof-expression): elements may be pointers
       auto* memory = static_cast<T*>(std::calloc(size_t{kFirst} << chunk, sizeof(T)));
       if (memory == nullptr) throw std::bad_alloc();
       chunks_[chunk].store(memory, std::memory_order_relaxed);

@@ -69,14 +69,15 @@ void Policy::remove(const PolicyRule& rule) {
 }
 
 std::optional<Route> Policy::find(const Flow& flow, const World& world) const {
-  const auto of_family = std::ranges::equal_range(rules_, flow.dst.family(), {}, &PolicyRule::family);
-  for (auto rule = of_family.begin(); rule != of_family.end();) {
+  auto rule = std::ranges::lower_bound(rules_, flow.dst.family(), {}, &PolicyRule::family);
+  const auto end = std::ranges::upper_bound(rules_, flow.dst.family(), {}, &PolicyRule::family);
+  while (rule != end) {
     const auto here = rule++;
     if (!matches(*here, flow, world)) continue;
     if (here->action == FR_ACT_NOP) continue;
     if (here->action == FR_ACT_GOTO) {  // forward only; to where no rule is: on
-      const auto target = std::ranges::find(rule, of_family.end(), here->target, &PolicyRule::priority);
-      if (target != of_family.end()) rule = target;
+      const auto target = std::ranges::find(rule, end, here->target, &PolicyRule::priority);
+      if (target != end) rule = target;
       continue;
     }
     if (here->action != FR_ACT_TO_TBL) return std::nullopt;
