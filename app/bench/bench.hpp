@@ -18,6 +18,8 @@ struct Measured {
   std::string note;
 };
 
+struct SwitchDevice;  // switch_rig.hpp
+
 struct Benchmark {
   std::string name;   // its size is part of it: "vxlan_encap_l2.1000"
   std::string unit;   // of the values
@@ -31,7 +33,7 @@ std::vector<Benchmark> packet_path_benchmarks();
 std::vector<Benchmark> flow_benchmarks();
 // Those of the mirror, each in a network namespace of its own: root only.
 std::vector<Benchmark> mirror_benchmarks();
-// Those of rules in the NIC. `device`: arguments of the embedded switch that they make: "profile=mlx5".
-std::vector<Benchmark> rule_benchmarks(const std::string& device);
+// Those of rules in the NIC: of `device`.
+std::vector<Benchmark> rule_benchmarks(const SwitchDevice& device);
 
 }  // namespace culvert::bench

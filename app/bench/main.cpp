@@ -1,4 +1,5 @@
-// culvert-bench [EAL options] -- --list | NAME... [--json] [--runs N] [--eswitch ARGUMENTS]
+// culvert-bench [EAL options] -- --list | NAME... [--json] [--runs N] [--eswitch ARGUMENTS | --ports
+// UPLINK,TENANT]
 #include <rte_eal.h>
 #include <rte_lcore.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <string_view>
 
 #include "bench.hpp"
+#include "switch_rig.hpp"
 
 namespace culvert::bench {
 
@@ -19,7 +21,7 @@ struct Request {
   bool list = false;
   bool json = false;
   unsigned runs = 5;
-  std::string eswitch;  // arguments of the embedded switch
+  SwitchDevice device;
   std::vector<std::string_view> names;
 };
 
@@ -39,9 +41,18 @@ Result<Request> parse(std::span<char*> words) {
         return error("--runs '{}': give a number from 1 on", value);
     } else if (word == "--eswitch") {
       if (++i == words.size()) return error("--eswitch: give the switch's arguments, e.g. profile=mlx5");
-      request.eswitch = words[i];
+      request.device.arguments = words[i];
+    } else if (word == "--ports") {
+      const std::string value = i + 1 < words.size() ? words[++i] : "";
+      const size_t comma = value.find(',');
+      if (comma == std::string::npos)
+        return error("--ports '{}': give two ethdevs, the uplink and a tenant: UPLINK,TENANT", value);
+      request.device.ports = {value.substr(0, comma), value.substr(comma + 1)};
     } else if (word.starts_with("-")) {
-      return error("{}: not an option; there are --list, --json, --runs N and --eswitch ARGUMENTS", word);
+      return error(
+          "{}: not an option; there are --list, --json, --runs N, --eswitch ARGUMENTS and --ports "
+          "UPLINK,TENANT",
+          word);
     } else {
       request.names.push_back(word);
     }
@@ -95,14 +106,15 @@ int run_program(int argc, char** argv) {
   if (!request) {
     fmt::print(stderr,
                "culvert-bench: {}\nusage: culvert-bench [EAL options] -- --list | NAME... [--json] [--runs "
-               "N] [--eswitch ARGUMENTS]\n",
+               "N] [--eswitch ARGUMENTS | --ports UPLINK,TENANT]\n",
                request.error().message);
     return 2;
   }
   auto benchmarks = packet_path_benchmarks();
   std::ranges::move(flow_benchmarks(), std::back_inserter(benchmarks));
   std::ranges::move(mirror_benchmarks(), std::back_inserter(benchmarks));
-  std::ranges::move(rule_benchmarks(request ? request->eswitch : ""), std::back_inserter(benchmarks));
+  std::ranges::move(rule_benchmarks(request ? request->device : SwitchDevice{}),
+                    std::back_inserter(benchmarks));
   if (request->list) {
     for (const Benchmark& benchmark : benchmarks) puts(benchmark.name.c_str());
     return 0;

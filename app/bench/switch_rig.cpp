@@ -44,25 +44,13 @@ Status SwitchRig::open(const SwitchSetup& setup) {
   auto domain = rcu::Domain::create();
   if (!domain) return tl::make_unexpected(domain.error());
   domain_ = std::move(*domain);
-  uplink_wire_.emplace("net_null_bench_uplink", "no-rx=1");
-  tenant_wire_.emplace("net_null_bench_tenant", "no-rx=1");
-  switch_.emplace(kSwitch, fmt::format("uplink=net_null_bench_uplink,rep=net_null_bench_tenant{}{}",
-                                       setup.device.empty() ? "" : ",", setup.device));
-  for (const auto* vdev : {&uplink_wire_, &tenant_wire_, &switch_})
-    if (!(*vdev)->status) return (*vdev)->status;
-
-  offload::Setup offload_setup;
-  for (const std::string& name : {std::string(kSwitch), fmt::format("{}_rep0", kSwitch)}) {
-    auto port = port::Port::open({.name = name, .ethdev = name, .pool = pool_.get()});
-    if (!port) return tl::make_unexpected(port.error());
-    ports_.push_back(std::move(*port));
-    offload::PortSetup& one = offload_setup.ports.emplace_back();
-    one.name = name;
-    one.port_id = ports_.back()->id();
-    one.wire = offload_setup.ports.size() == kUplink + 1;
-    if (one.wire) one.prepared = offload::prepare(one.port_id, false);
-    if (auto status = ports_.back()->start(); !status) return status;
+  std::vector<std::string> names = setup.device.ports;
+  if (names.empty()) {
+    if (auto status = make_switch(setup.device.arguments); !status) return status;
+    names = {kSwitch, fmt::format("{}_rep0", kSwitch)};
   }
+  offload::Setup offload_setup;
+  if (auto status = open_ports(names, offload_setup); !status) return status;
   offload_setup.mode = offload::Mode::required;
   offload_setup.layout = setup.layout;
   offload_setup.domain = domain_.get();
@@ -74,6 +62,38 @@ Status SwitchRig::open(const SwitchSetup& setup) {
   if (!client) return tl::make_unexpected(client.error());
   client_ = std::move(*client);
   return {};
+}
+
+Status SwitchRig::make_switch(const std::string& arguments) {
+  uplink_wire_.emplace("net_null_bench_uplink", "no-rx=1");
+  tenant_wire_.emplace("net_null_bench_tenant", "no-rx=1");
+  switch_.emplace(kSwitch, fmt::format("uplink=net_null_bench_uplink,rep=net_null_bench_tenant{}{}",
+                                       arguments.empty() ? "" : ",", arguments));
+  for (const auto* vdev : {&uplink_wire_, &tenant_wire_, &switch_})
+    if (!(*vdev)->status) return (*vdev)->status;
+  return {};
+}
+
+// The uplink stands first, so that they start in the right order.
+Status SwitchRig::open_ports(const std::vector<std::string>& names, offload::Setup& setup) {
+  for (const std::string& name : names) {
+    auto port = port::Port::open({.name = name, .ethdev = name, .pool = pool_.get()});
+    if (!port) return tl::make_unexpected(port.error());
+    ports_.push_back(std::move(*port));
+    offload::PortSetup& one = setup.ports.emplace_back();
+    one.name = name;
+    one.port_id = ports_.back()->id();
+    one.wire = setup.ports.size() == kUplink + 1;
+    one.prepared = offload::prepare(one.port_id, false);
+    if (auto status = ports_.back()->start(); !status) return status;
+  }
+  return {};
+}
+
+SwitchRig::~SwitchRig() {
+  client_.reset();
+  offload.reset();
+  port::close_all(ports_);
 }
 
 Status SwitchRig::resolve(unsigned tunnels, uint8_t mac) {
@@ -92,6 +112,7 @@ Status SwitchRig::resolve(unsigned tunnels, uint8_t mac) {
     rule.src_mac = kUplinkMac;
     rule.via = update.tunnel.remote;
     rule.header = tunnel::make_header(update.tunnel, rule.dst_mac, rule.src_mac, std::nullopt);
+    if (i == 0) header_ = rule.header;
     offload->set_encap(std::move(update));
   }
   return settle();

@@ -1,5 +1,6 @@
-// What the benchmarks of rules stand on: an embedded switch in software (drivers/net/eswitch) with an uplink
-// and one tenant, whose wires are net_null and carry nothing, and an Offload on it.
+// What the benchmarks of rules stand on: an uplink and one tenant of a switch, and an Offload on it. The
+// switch is an embedded one in software (drivers/net/eswitch) whose wires are net_null and carry nothing, or
+// one that EAL knows.
 #pragma once
 
 #include <memory>
@@ -16,9 +17,16 @@
 
 namespace culvert::bench {
 
+struct SwitchDevice {
+  std::string arguments;  // of the switch in software, beside its wires: "profile=mlx5"
+  // Ethdevs of EAL's in its place: the uplink and a tenant. They are closed with the rig, so there is one a
+  // process.
+  std::vector<std::string> ports;
+};
+
 struct SwitchSetup {
   offload::LayoutWish layout = offload::LayoutWish::tagged;
-  std::string device;  // arguments of the switch, beside its wires: "profile=mlx5"
+  SwitchDevice device;
 };
 
 // `flows` flows of the tenant's, each to an address and UDP port of its own, shared out over `tunnels`.
@@ -30,6 +38,12 @@ class SwitchRig {
   static Result<std::unique_ptr<SwitchRig>> make(const SwitchSetup& setup);
   SwitchRig(const SwitchRig&) = delete;
   SwitchRig& operator=(const SwitchRig&) = delete;
+  ~SwitchRig();
+
+  uint16_t uplink() const { return ports_[0]->id(); }
+  uint16_t tenant() const { return ports_[1]->id(); }
+  // The header that resolve() has given the first tunnel.
+  const tunnel::Header& header() const { return header_; }
 
   // Each of these returns when all that it said is in the NIC, out of it or refused. Error: not within a
   // minute.
@@ -43,6 +57,8 @@ class SwitchRig {
  private:
   SwitchRig() = default;
   Status open(const SwitchSetup& setup);
+  Status make_switch(const std::string& arguments);
+  Status open_ports(const std::vector<std::string>& names, offload::Setup& setup);
   Status settle();
 
   // Made in this order, gone in the other.
@@ -52,6 +68,7 @@ class SwitchRig {
   std::vector<std::unique_ptr<port::Port>> ports_;
   std::counting_semaphore<> woken_{0};
   uint64_t generation_ = 0;
+  tunnel::Header header_;
 
  public:
   std::unique_ptr<offload::Offload> offload;

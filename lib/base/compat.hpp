@@ -32,10 +32,14 @@ inline constexpr const char* kTagIndexWord = "dst_tag_index";
 inline constexpr const char* kTagIndexWord = "dst_level";
 #endif
 
-// Which of it a template shares: all but the data.
+// Which of it a template shares: all but the data. What is no number stands as it is in the action
+// (net_mlx5).
 inline rte_flow_action_modify_field modify_tag_mask() {
   rte_flow_action_modify_field mask{};
   std::memset(&mask, 0xff, sizeof(mask));
+  mask.operation = RTE_FLOW_MODIFY_SET;
+  mask.dst.field = RTE_FLOW_FIELD_TAG;
+  mask.src.field = RTE_FLOW_FIELD_VALUE;
   std::memset(mask.src.value, 0, sizeof(mask.src.value));
   return mask;
 }

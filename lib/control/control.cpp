@@ -48,6 +48,7 @@ Control::~Control() {
   if (dataplane_) dataplane_->set_path_listener({});
   hardware_.reset();  // its rules go while the workers still carry what they leave
   if (dataplane_) dataplane_->shutdown();
+  port::close_all(ports_);
 }
 
 Result<std::unique_ptr<Control>> Control::create(EventLoop& loop, const config::Config& config,
@@ -80,9 +81,14 @@ Status Control::open_ports(const std::vector<unsigned>& worker_lcores) {
     auto port = port::Port::open(
         {.name = wanted.name, .ethdev = wanted.ethdev, .workers = workers, .pool = pool_.get()});
     if (!port) return tl::make_unexpected(port.error());
-    prepared_.push_back(Hardware::prepare(**port, wanted));
-    if (const Status started = (*port)->start(); !started) return started;
     ports_.push_back(std::move(*port));
+  }
+  prepared_.resize(ports_.size());
+  for (port::Port* const port : port::start_order(ports_)) {
+    const auto index = static_cast<size_t>(
+        std::ranges::find(ports_, port, &std::unique_ptr<port::Port>::get) - ports_.begin());
+    prepared_[index] = Hardware::prepare(*port, config_.ports[index]);
+    if (const Status started = port->start(); !started) return started;
   }
   return {};
 }

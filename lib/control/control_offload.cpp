@@ -45,7 +45,8 @@ Status Control::start_hardware() {
 
 // Nothing has changed yet.
 Status Control::check_offload(const config::Offload& wanted) const {
-  if (hardware_ && wanted != config_.offload && wanted.mode == config::Offload::Mode::required)
+  using config::Offload;
+  if (hardware_ && wanted.mode == Offload::Mode::required && config_.offload.mode != Offload::Mode::required)
     return error("offload.mode has become required: whether the ports can is asked at a restart");
   return {};
 }

@@ -110,6 +110,7 @@ void Hardware::set_mode(const config::Offload& wanted) {
     if (!said.update.rule) continue;
     const bool was_marked = std::exchange(said.mark, 0) != 0;
     said.update.generation = ++generation_;
+    said.update.since = {};
     if (const Status set = dataplane_.set_encap(id, said.update.tunnel, &*said.update.rule); !set)
       kLog.error("{}", set.error().message);
     offload_->set_encap(said.update);

@@ -43,7 +43,7 @@ class Prober {
   }
 
  private:
-  Spot spot() const { return {target_.port_id, 0, found_.tags}; }
+  Spot spot() const { return {target_.port_id, 0, found_.tags, any_source(target_.async)}; }
   Encap encap() const { return {header_.view(), target_.port_id}; }
 
   // Asks for the rule that was filled last.

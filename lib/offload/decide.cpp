@@ -135,8 +135,8 @@ Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row, const Overlaps
     // The rules that lead to a slot stay when its next hop goes: without the slot's rule they lead to a miss.
     // But not in the way of one of higher precedence.
     const Node* const higher = blocker_of(overlaps);
-    if (tagged && !is_slot && node.covers() && node.want.kind == Form::Kind::real &&
-        (higher == nullptr || higher->want.kind != Form::Kind::none))
+    const bool leads_to_slot = tagged && !is_slot && node.covers() && node.want.slot;
+    if (leads_to_slot && (higher == nullptr || higher->want.kind != Form::Kind::none))
       outcome.want = node.want;
     outcome.desires = outcome.want.kind == Form::Kind::real;
     return outcome;
@@ -172,8 +172,8 @@ Engine::Outcome Engine::in_order(const Node& node, Outcome outcome, const Overla
   if (higher == nullptr) return outcome;
   // One that is on its way is waited for, as things are; one that is not keeps this one out.
   const bool on_its_way = higher->want.kind != Form::Kind::none;
-  outcome.want = on_its_way && node.want.kind == Form::Kind::real ? node.want : Form{};
-  if (outcome.want.kind == Form::Kind::real) return outcome;
+  if (on_its_way && node.want.kind == Form::Kind::real) return outcome;  // it stays, with the header of now
+  outcome.want = {};
   outcome.state = FlowState::software;
   outcome.reason = fmt::format("{} is looked at first and is not in the NIC", describe(*higher));
   return outcome;
@@ -282,7 +282,6 @@ bool Engine::find_base(Node& node, const Overlaps& overlaps) {
 // --- What readers see.
 
 void Engine::publish(Node& node) {
-  const FlowState state = node.state;
   if (node.kind == NodeKind::slot || node.kind == NodeKind::mark) {
     EncapState& shared = encap_states_[node.encap];
     using Slot = EncapState::Slot;
@@ -294,6 +293,7 @@ void Engine::publish(Node& node) {
                                                     : !row.marks.empty() && row.marks.back().get() == &node;
     if (!newest) return;
     const Slot slot = in                      ? Slot::in
+                      : mode_ == Mode::off    ? Slot::none
                       : !row.now.rule         ? Slot::pending
                       : !node.refusal.empty() ? Slot::refused
                                               : Slot::none;
@@ -303,16 +303,25 @@ void Engine::publish(Node& node) {
       for (Node* other : encap(node.encap).nodes) mark_dirty(*other, node.settling);
     return;
   }
-  Flow* const flow = node.flow;
-  if (flow == nullptr || flow->nodes.empty() || flow->nodes.front().get() != &node) return;
-  const bool in = node.covers() && node.want.kind == Form::Kind::real &&
-                  std::ranges::all_of(node.entries, [&](const Entry& entry) {
-                    return entry.in.form.kind == Form::Kind::real;
-                  });
-  tell(flow->reason, node.reason);
-  flow->by_slot.store(in && node.by_slot, std::memory_order_release);
-  const bool waits = state == FlowState::offloaded && !in && node.want.kind != Form::Kind::none;
-  flow->state.store(waits ? FlowState::pending : state, std::memory_order_release);
+  if (node.flow != nullptr && !node.flow->nodes.empty() && node.flow->nodes.front()->kind == node.kind)
+    publish(*node.flow);
+}
+
+// Of several nodes of its own the one that is not in says why.
+void Engine::publish(Flow& flow) {
+  const auto is_in = [](const Node& node) {
+    return node.covers() && node.want.kind == Form::Kind::real &&
+           std::ranges::all_of(node.entries,
+                               [](const Entry& entry) { return entry.in.form.kind == Form::Kind::real; });
+  };
+  const Node* node = flow.nodes.front().get();
+  for (const auto& other : flow.nodes)
+    if (other->kind == node->kind && is_in(*node) && !is_in(*other)) node = other.get();
+  const bool in = is_in(*node);
+  tell(flow.reason, node->reason);
+  flow.by_slot.store(in && node->by_slot, std::memory_order_release);
+  const bool waits = node->state == FlowState::offloaded && !in && node->want.kind != Form::Kind::none;
+  flow.state.store(waits ? FlowState::pending : node->state, std::memory_order_release);
 }
 
 // Writes it only when it is new: readers may be on it.

@@ -13,6 +13,15 @@ enum class Miss : uint8_t {
   by_explicit_rule  // there too, where a last rule of culvert's says so (shapes.hpp, miss())
 };
 
+// How a transfer rule says that its packets may come from any port.
+enum class AnySource : uint8_t {
+  item,    // represented_port without a spec
+  silence  // nothing, which is rte_flow's own way
+};
+// Classic rules of net_mlx5 take silence for the port they are made on; its template rules follow a null
+// pointer where the item has no spec (mlx5dr_rule_skip() of 22.11). Others take either.
+constexpr AnySource any_source(bool async) { return async ? AnySource::silence : AnySource::item; }
+
 struct DriverTraits {
   Miss classic_miss = Miss::unknown;
   Miss async_miss = Miss::unknown;

@@ -41,9 +41,6 @@ bool Engine::release(Node& node) {
   }
   if (node.claim) node.target->claims[node.claim->port].remove(node.claim->key, &*node.claim);
   node.claim.reset();
-  if (node.target != nullptr)
-    for (Target::Leftover& rule : node.target->leftovers)
-      if (rule.entry != nullptr && rule.entry->node == &node) rule.entry = nullptr;
   if (node.counting_place != 0) counting_.take(node);
   no_room_wanted(node);
   if (const auto row = encaps_.find(node.encap); node.has_encap && row != encaps_.end()) {

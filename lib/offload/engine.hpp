@@ -96,7 +96,7 @@ class Engine {
   // The offload thread, inside Ask::look. verify.cpp, explain.cpp.
   std::vector<std::string> audit() const;
   Result<std::vector<std::string>> explain(const std::string& name) const;
-  // Does not change after construction: any thread.
+  // The offload thread, or before it runs.
   static std::string describe(const Target& target);
   const std::vector<std::unique_ptr<Target>>& targets() const { return targets_; }
 
@@ -132,7 +132,7 @@ class Engine {
   void take_over(Flow& flow, Flow& old);
   void remove(Flow& flow, uint64_t since);
   void refresh_slot(EncapRow& row, Target* target);
-  void refresh_terminations(EncapRow& row);
+  void refresh_terminations(EncapRow& row, bool same_underlay);
   bool decapsulates(const Target& target) const;
   uint32_t next_mark();
 
@@ -191,6 +191,7 @@ class Engine {
   bool may_leave(const Node& node) const;
   bool find_base(Node& node, const Overlaps& overlaps);
   void publish(Node& node);
+  void publish(Flow& flow);
   void tell(rcu::Published<std::string>& place, const std::string& text);
   std::string describe(const Node& node) const;
 
@@ -204,6 +205,7 @@ class Engine {
   void destroyed(Entry& entry, const Completion& completion);
   void leftover_gone(Target& target, Target::Leftover& rule, const Completion& completion);
   static uint32_t next_level(const Entry& entry);
+  static Pattern pattern_of(const Entry& entry, const Form& form);
   void count_rule(const Node& node, const Installed& rule, int change);
   void make_counter(Node& node);
   static uint32_t priority(const Node& node, const Form& form, uint32_t level);
@@ -217,6 +219,7 @@ class Engine {
   void retry(TimePoint now);
 
   void audit(const Node& node, std::vector<std::string>& found) const;
+  static void explain_rule(const Entry& entry, size_t number, std::vector<std::string>& lines);
   void explain_slot(const Node& node, std::vector<std::string>& lines) const;
   void explain_refusal(const Node& node, std::vector<std::string>& lines) const;
 

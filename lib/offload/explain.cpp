@@ -23,20 +23,23 @@ Result<std::vector<std::string>> Engine::explain(const std::string& name) const 
   }
   lines.push_back("layout: " + (target == nullptr ? "none: its port takes no rules" : describe(*target)));
   if (node.has_encap) explain_slot(node, lines);
-  for (const Entry& entry : node.entries) {
-    if (target == nullptr) break;
-    const Installed& rule = entry.in;
-    if (rule.handle == nullptr)
-      lines.push_back(fmt::format("rule {}: not in the NIC", entry.variant));
-    else
-      lines.push_back(fmt::format(
-          "rule {}: in the NIC, {}, priority {}", entry.variant,
-          rule.form.kind == Form::Kind::hold ? "sends its packets to the packet path" : "carries its packets",
-          priority(node, rule.form, rule.level)));
+  size_t number = 0;
+  for (const auto& one : flow.nodes) {
+    if (target == nullptr || one->kind != node.kind) continue;
+    for (const Entry& entry : one->entries) explain_rule(entry, number++, lines);
   }
   if (!node.refusal.empty()) explain_refusal(node, lines);
   if (!node.reason.empty()) lines.push_back("reason: " + node.reason);
   return lines;
+}
+
+void Engine::explain_rule(const Entry& entry, size_t number, std::vector<std::string>& lines) {
+  const Installed& rule = entry.in;
+  if (rule.handle == nullptr) return lines.push_back(fmt::format("rule {}: not in the NIC", number));
+  const bool holds = rule.form.kind == Form::Kind::hold;
+  lines.push_back(fmt::format("rule {}: in the NIC, {}, priority {}", number,
+                              holds ? "sends its packets to the packet path" : "carries its packets",
+                              priority(*entry.node, rule.form, rule.level)));
 }
 
 void Engine::explain_slot(const Node& node, std::vector<std::string>& lines) const {

@@ -98,11 +98,18 @@ Flow* FlowTable::remove(std::string_view name) {
 }
 
 Flow* FlowTable::find(std::string_view name) const {
-  const auto id = names_.load()->find(key_of(name));
-  if (!id) return nullptr;
-  // The id may have become another flow's meanwhile.
-  Flow* const flow = rows_[*id].load(std::memory_order_acquire);
-  return flow != nullptr && flow->spec.name == name ? flow : nullptr;
+  const Key key = key_of(name);
+  auto id = names_.load()->find(key);
+  while (id) {
+    // The id may have become another flow's meanwhile, or another flow have taken this one's place.
+    Flow* const flow = rows_[*id].load(std::memory_order_acquire);
+    if (flow != nullptr && flow->spec.name == name && !flow->removed.load(std::memory_order_acquire))
+      return flow;
+    const auto now = names_.load()->find(key);
+    if (now == id) break;
+    id = now;
+  }
+  return nullptr;
 }
 
 void FlowTable::release(uint32_t id) {

@@ -113,6 +113,22 @@ inline constexpr uint8_t kCongested = 2;   // switch: one a wire
 inline constexpr uint8_t kDecap = 0;
 inline constexpr uint8_t kKeepCongested = 1;
 
+// Which packets a rule takes, as far as rules that change in turns are concerned: of two with equal patterns
+// the one of higher precedence decides.
+struct Pattern {
+  NodeKind kind = NodeKind::slot;
+  uint8_t variant = 0;
+  PortIndex port = 0;
+  NetworkId network = 0;
+  uint16_t udp_port = 0;
+  std::optional<net::Mac> mac;
+  std::optional<tunnel::MaskedKey> key;
+  std::optional<uint32_t> slot;  // of the slot's own rule
+  std::optional<EncapId> encap;  // of a tunnel's source
+
+  bool operator==(const Pattern&) const = default;
+};
+
 // The unit of decision: all its rules are in, or none should be.
 struct Node {
   NodeKind kind = NodeKind::slot;
@@ -123,7 +139,7 @@ struct Node {
   NetworkId network = 0;
   PortIndex port = 0;  // the tenant's; of steering and tunnel_source: the wire
   std::optional<net::Mac> mac;
-  std::vector<uint16_t> udp_ports;  // of a station: one entry for each of them and each wire
+  uint16_t udp_port = 0;  // of a station: one entry for each wire; 0: no tunnel of its network is known
   uint64_t sequence = 0;
   uint32_t mark = 0;  // and the generation of the header that it stands for
   uint64_t generation = 0;
@@ -181,7 +197,7 @@ struct NodePlace {
   Target* target = nullptr;
   PortIndex port = 0;
   std::optional<EncapId> encap;
-  std::vector<uint16_t> udp_ports;
+  uint16_t udp_port = 0;
 
   auto operator<=>(const NodePlace&) const = default;
 };
@@ -193,6 +209,7 @@ struct EncapRow {
   // Of its slot: new with each tunnel, so that a rule of a tunnel that was deleted, and that a driver does
   // not let go, never leads into the next one with this id.
   uint32_t slot_number = 0;
+  uint64_t first = 0;  // the generation with which it became known
   uint64_t terms = 0;  // the generation since which the outer headers of its packets are what they are
   bool known = false;  // configured; else only flows that came too early, or leave late, use it
   bool removed = false;
@@ -264,8 +281,8 @@ struct Target {
   struct Leftover : Cookie {
     RuleQueue& queue;
     rte_flow* handle;
-    uint32_t priority;   // the driver's
-    const Entry* entry;  // that it was of; null: gone
+    uint32_t priority;  // the driver's
+    Pattern pattern;
     std::string what;
     bool posted = false;
   };

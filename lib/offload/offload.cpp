@@ -261,7 +261,7 @@ FlowView view_of(const Flow& flow, const std::vector<EncapState>& encaps) {
 std::optional<FlowView> Offload::Client::find(const std::string& name) {
   const Reading reading(*this);
   const Flow* const flow = state_.table->find(name);
-  if (flow == nullptr || flow->removed.load(std::memory_order_acquire)) return std::nullopt;
+  if (flow == nullptr) return std::nullopt;
   return view_of(*flow, state_.encaps);
 }
 

@@ -27,24 +27,22 @@ void set_claim(Node& node, const tunnel::MaskedKey& key, const Order& order) {
 
 NodePlace place_of(const Node& node) {
   return {node.kind, node.target, node.port, node.has_encap ? std::optional(node.encap) : std::nullopt,
-          node.udp_ports};
+          node.udp_port};
 }
 
 Target* switch_or_null(Target* target) { return target != nullptr && target->is_switch ? target : nullptr; }
 
 // Tunnel packets of an encap, on whichever wire they come.
 void add_tunnel_sources(std::vector<NodePlace>& places, Target& target, EncapId id) {
-  for (const PortIndex wire : target.wires)
-    places.push_back({NodeKind::tunnel_source, &target, wire, id, {}});
+  for (const PortIndex wire : target.wires) places.push_back({NodeKind::tunnel_source, &target, wire, id});
 }
 
 }  // namespace
 
-// --- Places. A flow's own is the first.
+// --- Places. The first is a flow's own; those of its kind are too.
 
 void Engine::add_places(const Explicit& what, Places& places) const {
-  places.push_back(
-      {NodeKind::explicit_flow, switch_or_null(target_of(what.port)), what.port, what.encap, {}});
+  places.push_back({NodeKind::explicit_flow, switch_or_null(target_of(what.port)), what.port, what.encap});
 }
 
 void Engine::add_places(const PathTo& what, Places& places) const {
@@ -53,16 +51,18 @@ void Engine::add_places(const PathTo& what, Places& places) const {
   if (network.spec)
     for (const PortIndex port : network.spec->ports)
       if (Target* const one = switch_or_null(target_of(port))) target = one;
-  places.push_back({NodeKind::path, target, 0, what.encap, {}});
+  places.push_back({NodeKind::path, target, 0, what.encap});
   if (target != nullptr && network.spec->learning) add_tunnel_sources(places, *target, what.encap);
 }
 
 void Engine::add_places(const StationAt& what, Places& places) const {
   const NetworkRow& network = networks_.at(what.network);
   Target* const target = switch_or_null(target_of(what.port));
-  places.push_back({NodeKind::station, target, what.port, {}, network.udp_ports});
+  for (const uint16_t udp_port : network.udp_ports)
+    places.push_back({NodeKind::station, target, what.port, {}, udp_port});
+  if (places.empty()) places.push_back({NodeKind::station, target, what.port, {}});
   if (target != nullptr && network.spec && network.spec->learning)
-    places.push_back({NodeKind::tenant_source, target, what.port, {}, {}});
+    places.push_back({NodeKind::tenant_source, target, what.port, {}});
 }
 
 // Without learning every frame of a tenant's port, and of a tunnel, may go on in the NIC.
@@ -72,7 +72,7 @@ void Engine::add_gates(const NetworkSpec& network, Places& places) const {
   for (const PortIndex port : network.ports) {
     Target* const target = switch_or_null(target_of(port));
     if (target == nullptr) continue;
-    places.push_back({NodeKind::tenant_source, target, port, {}, {}});
+    places.push_back({NodeKind::tenant_source, target, port, {}});
     if (std::ranges::find(targets, target) == targets.end()) targets.push_back(target);
   }
   for (Target* const target : targets)
@@ -89,7 +89,7 @@ std::unique_ptr<Node> Engine::make_node(const NodePlace& place, const Whose& who
   node.network = whose.network;
   node.mac = whose.mac;
   node.port = place.port;
-  node.udp_ports = place.udp_ports;
+  node.udp_port = place.udp_port;
   size_t entries = 1;
   if (place.kind == NodeKind::explicit_flow) {
     const Explicit& what = std::get<Explicit>(whose.flow->spec.what);
@@ -99,7 +99,7 @@ std::unique_ptr<Node> Engine::make_node(const NodePlace& place, const Whose& who
   } else if (place.kind == NodeKind::tenant_source) {
     set_claim(node, source_key(whose.mac), {kNetworkPriority, node.sequence});
   } else if (place.kind == NodeKind::station) {
-    entries = place.target == nullptr ? 0 : place.udp_ports.size() * place.target->wires.size();
+    entries = place.target == nullptr || place.udp_port == 0 ? 0 : place.target->wires.size();
   } else if (place.kind == NodeKind::tunnel_source && place.target->tunnel_sources++ == 0) {
     for (const auto& fixed : place.target->fixed) mark_dirty(*fixed);
   }
@@ -124,6 +124,7 @@ void Engine::arrange(Nodes& nodes, const Places& places, const Whose& whose) {
 }
 
 void Engine::arrange(Flow& flow) {
+  if (flow.removed.load(std::memory_order_acquire) && flow.nodes.empty()) return;  // it never joined
   Whose whose{.flow = &flow, .network = network_of(flow).value_or(0)};
   if (const auto* const path = std::get_if<PathTo>(&flow.spec.what)) whose.mac = path->mac;
   if (const auto* const station = std::get_if<StationAt>(&flow.spec.what)) whose.mac = station->mac;

@@ -36,12 +36,18 @@ void Engine::apply(AddFlow& request) {
 // While what takes its place is under way, a flow carries its packets as before: else one of lower precedence
 // would have them for a while.
 void Engine::take_over(Flow& flow, Flow& old) {
+  if (flow.removed.load(std::memory_order_acquire)) {  // who removes it, or takes its place, finds both
+    flow.replaces = &old;
+    return;
+  }
   const bool in_nic =
       old.joined && std::ranges::any_of(old.nodes, [](const auto& node) { return node->has_rules(); });
-  if (in_nic && !flow.nodes.empty())
+  if (in_nic && !flow.nodes.empty()) {
     flow.replaces = &old;
-  else
-    apply(RemoveFlow{&old});
+    return;
+  }
+  if (!flow.nodes.empty()) flow.replaces = std::exchange(old.replaces, nullptr);
+  apply(RemoveFlow{&old});
 }
 
 void Engine::apply(const RemoveFlow& request) {
@@ -70,7 +76,9 @@ void Engine::apply(const SetEncap& request) {
   EncapRow& row = encap(update.id);
   const bool was_valid = row.now.rule.has_value();
   if (row.known && was_valid && row.now.generation == update.generation) {
+    const TimePoint since = row.now.since;
     row.now = update;  // nothing that the NIC would see
+    row.now.since = since;
     return;
   }
   const Target* const before = was_valid ? target_of(row.now.rule->port) : nullptr;
@@ -78,7 +86,10 @@ void Engine::apply(const SetEncap& request) {
   const bool same_underlay = row.known && underlay_of(row.now.tunnel) == underlay_of(update.tunnel);
   const bool same_end = row.now.terminated == update.terminated;
   const auto udp_port = row.known ? std::optional(row.now.tunnel.dst_port) : std::nullopt;
-  if (!row.known) row.slot_number = next_slot_++;
+  if (!row.known) {
+    row.slot_number = next_slot_++;
+    row.first = update.generation;
+  }
   row.now = update;
   if (!same_underlay) row.terms = update.generation;
   row.known = true;
@@ -87,7 +98,7 @@ void Engine::apply(const SetEncap& request) {
   trace_neigh_update(row.now);
   Target* const target = update.rule ? target_of(update.rule->port) : nullptr;
   refresh_slot(row, target);
-  if (!same_underlay) refresh_terminations(row);
+  refresh_terminations(row, same_underlay);
   udp_port_is(update.id, update.tunnel.dst_port, udp_port);
   for (const auto& node : row.terminations) mark_dirty(*node);
   // In the tagged layout a new header is the slot's business alone, and so is a next hop that went.
@@ -126,20 +137,31 @@ void Engine::refresh_slot(EncapRow& row, Target* target) {
   mark_dirty(mark);
 }
 
-// The new ones first: no packet meets a gap.
-void Engine::refresh_terminations(EncapRow& row) {
+// The new ones first: where the NIC has room for both no packet meets a gap.
+void Engine::refresh_terminations(EncapRow& row, bool same_underlay) {
   auto before = std::exchange(row.terminations, {});
   for (size_t i = 0; i < isolated_.size(); ++i) {
     const auto port = static_cast<PortIndex>(i);
-    Target* const target = target_of(port);
-    if (target == nullptr || std::ranges::find(target->wires, port) == target->wires.end()) continue;
-    if (target->is_switch && !isolated_[port]) continue;
+    // An isolated port needs it, whatever else its driver does not take.
+    Target* const target = target_of_port_[port];
+    if (target == nullptr || !target->queue) continue;
+    if (std::ranges::find(target->wires, port) == target->wires.end()) continue;
+    if (!isolated_[port] && (target->is_switch || !target->unable.empty())) continue;
+    const size_t rules = decapsulates(*target) ? 2 : 1;
+    const auto stays = std::ranges::find_if(before, [&](const auto& node) {
+      return same_underlay && node->port == port && node->entries.size() == rules;
+    });
+    if (stays != before.end()) {
+      row.terminations.push_back(std::move(*stays));
+      before.erase(stays);
+      continue;
+    }
     Node& node = *row.terminations.emplace_back(std::make_unique<Node>());
     prepare(node, NodeKind::steering, target);
     node.encap = row.now.id;
     node.has_encap = true;
     node.port = port;
-    set_entries(node, decapsulates(*target) ? 2 : 1);
+    set_entries(node, rules);
     mark_dirty(node);
   }
   for (auto& node : before) retire_node(std::move(node));
@@ -177,11 +199,12 @@ void Engine::apply(const SetMode& request) {
   mode_ = request.mode;
   for (const auto& target : targets_) choose_layout(*target, request.layout);
   for (auto& [id, row] : networks_) refresh(id, row);
-  for (const auto& flow : flows_) arrange(*flow);
+  for (const auto& flow : flows_)
+    if (!network_of(*flow)) arrange(*flow);  // the others are their networks'
   for (auto& [id, row] : encaps_) {
     if (!row->known) continue;
     refresh_slot(*row, row->now.rule ? target_of(row->now.rule->port) : nullptr);
-    refresh_terminations(*row);
+    refresh_terminations(*row, true);
   }
   each_node([this](Node& node) { mark_dirty(node); });
 }
@@ -190,7 +213,7 @@ void Engine::apply(Barrier& request) { barriers_.emplace(moment_++, std::move(re
 
 // Does a plain NIC take the outer headers off what it steers?
 bool Engine::decapsulates(const Target& target) const {
-  return !target.is_switch && mode_ != Mode::off && target.able.decap;
+  return !target.is_switch && mode_ != Mode::off && target.unable.empty() && target.able.decap;
 }
 
 uint32_t Engine::next_mark() { return next_mark_ = (next_mark_ + 1) & (kMarkBit - 1); }

@@ -65,8 +65,13 @@ Rule& Rule::from_port(uint16_t port_id) {
 Rule& Rule::from_any_port() { return item(RTE_FLOW_ITEM_TYPE_REPRESENTED_PORT); }
 
 Rule& Rule::tag(uint8_t index, uint32_t data) {
-  return item(RTE_FLOW_ITEM_TYPE_TAG, rte_flow_item_tag{data, index},
-              rte_flow_item_tag{UINT32_MAX, UINT8_MAX});
+  // {} first: net_mlx5 looks at every byte of a mask, also at those behind the index.
+  rte_flow_item_tag spec{}, mask{};
+  spec.data = data;
+  spec.index = index;
+  mask.data = UINT32_MAX;
+  mask.index = UINT8_MAX;
+  return item(RTE_FLOW_ITEM_TYPE_TAG, spec, mask);
 }
 
 Rule& Rule::meta(uint32_t value, uint32_t mask) {

@@ -28,7 +28,8 @@ void Engine::step(Entry& entry) {
   if (node.target->queue_of(node).room() == 0) return mark_dirty(node);
   if (node.want.kind != Form::Kind::none) return create(entry);
   if (!may_leave(node)) return;
-  if (node.doomed && node.counting_place != 0) read_counter(node);
+  if ((node.doomed || node.kind == NodeKind::slot) && node.counting_place != 0) read_counter(node);
+  entry.buried = false;
   destroy(entry, std::exchange(entry.in, {}));
 }
 
@@ -44,14 +45,35 @@ void Engine::create(Entry& entry) {
   node.target->queue_of(node).create(rule, static_cast<Cookie*>(&entry));
 }
 
-// Of its turns a rule takes the one that its predecessor has not; above those of which a failing driver does
-// not let go, as long as there is room. (The lower level wins.)
+Pattern Engine::pattern_of(const Entry& entry, const Form& form) {
+  const Node& node = *entry.node;
+  Pattern pattern{node.kind, entry.variant, node.port, node.network, node.udp_port, node.mac, {}, {}, {}};
+  if (node.claim) pattern.key = node.claim->key;
+  if (node.kind == NodeKind::slot) pattern.slot = form.slot;
+  if (node.kind == NodeKind::tunnel_source) pattern.encap = node.encap;
+  return pattern;
+}
+
+// Of its turns a rule takes the one that its predecessor has not; above those of the flow that it takes the
+// place of, and above those that a failing driver does not let go, as long as there is room. (The lower level
+// wins.)
 uint32_t Engine::next_level(const Entry& entry) {
   const Node& node = *entry.node;
   uint32_t first = kLevels - 1;
-  for (const Target::Leftover& rule : node.target->leftovers)
-    if (rule.entry == &entry)
-      while (first > 0 && rule.priority <= priority(node, node.want, first)) --first;
+  const auto stand_above = [&](uint32_t other) {
+    while (first > 0 && other <= priority(node, node.want, first)) --first;
+  };
+  const Flow* const old = node.flow != nullptr ? node.flow->replaces : nullptr;
+  if (old != nullptr || !node.target->leftovers.empty()) {
+    const Pattern pattern = pattern_of(entry, node.want);
+    for (const Target::Leftover& rule : node.target->leftovers)
+      if (rule.pattern == pattern) stand_above(rule.priority);
+    if (old != nullptr)
+      for (const auto& other : old->nodes)
+        for (const Entry& rule : other->entries)
+          if (rule.in.handle != nullptr && pattern_of(rule, rule.in.form) == pattern)
+            stand_above(priority(*other, rule.in.form, rule.in.level));
+  }
   const bool taken =
       entry.in.handle != nullptr && entry.in.form.base == node.want.base && entry.in.level == first;
   return taken && first > 0 ? first - 1 : first;
@@ -144,7 +166,7 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
                                   target.queue_of(node),
                                   gone.handle,
                                   stands,
-                                  &entry,
+                                  pattern_of(entry, gone.form),
                                   fmt::format("{}: {}", describe(node), completion.refusal->to_string())});
       entry.buried = entry.in.handle != nullptr && entry.in.level > 0 &&
                      stands <= priority(node, entry.in.form, entry.in.level);
@@ -198,7 +220,8 @@ void Engine::build(Rule& rule, const Entry& entry) const {
   const Node& node = *entry.node;
   const Target& target = *node.target;
   const Form& form = entry.making.form;
-  const Spot spot{target.port_id, priority(node, form, entry.making.level), target.able.tags};
+  const Spot spot{target.port_id, priority(node, form, entry.making.level), target.able.tags,
+                  any_source(target.able.async)};
   const EncapRow* const row = node.has_encap ? encaps_.at(node.encap).get() : nullptr;
   const auto header = [&] { return Encap{row->now.rule->header.view(), port_ids_[row->now.rule->port]}; };
   const auto underlay = [&] {
@@ -217,9 +240,9 @@ void Engine::build(Rule& rule, const Entry& entry) const {
       if (form.slot) return path_tagged(rule, spot, node.network, *node.mac, *form.slot, node.counter);
       return path_flat(rule, spot, node.network, *node.mac, header(), node.counter);
     case NodeKind::station: {
-      const uint16_t wire = port_ids_[target.wires[entry.variant % target.wires.size()]];
-      const uint16_t udp_port = node.udp_ports[entry.variant / target.wires.size()];
-      return decap(rule, spot, wire, node.network, udp_port, *node.mac, port_ids_[node.port], node.counter);
+      const uint16_t wire = port_ids_[target.wires[entry.variant]];
+      return decap(rule, spot, wire, node.network, node.udp_port, *node.mac, port_ids_[node.port],
+                   node.counter);
     }
     case NodeKind::tenant_source: {
       if (form.kind == Form::Kind::hold) {
@@ -238,7 +261,7 @@ void Engine::build(Rule& rule, const Entry& entry) const {
       return egress_slot(rule, spot, node.mark, header(), node.counter);
     case NodeKind::steering: {
       const std::vector<uint16_t>& queues = rx_queues_[node.port];
-      Spot here{port_ids_[node.port], 0, spot.tags};
+      Spot here{port_ids_[node.port], 0, spot.tags, spot.any_source};
       if (!decapsulates(target)) return steer(rule, here, underlay(), queues);
       if (entry.variant == kKeepCongested) return ingress_congested(rule, here, underlay(), queues);
       here.priority = 1;

@@ -16,6 +16,12 @@ Rule& on_switch(Rule& rule, const Spot& spot, uint32_t group) {
   return start(rule, spot, Domain::transfer, group);
 }
 
+// For what comes in by any port.
+Rule& on_switch_from_any(Rule& rule, const Spot& spot, uint32_t group) {
+  on_switch(rule, spot, group);
+  return spot.any_source == AnySource::item ? rule.from_any_port() : rule;
+}
+
 void append_underlay(Rule& rule, const Underlay& underlay) {
   const unsigned width = underlay.dst.width_bits();
   rule.eth()
@@ -120,13 +126,13 @@ void tunnel_source(Rule& rule, const Spot& spot, uint16_t uplink, const Underlay
 
 void path_tagged(Rule& rule, const Spot& spot, uint32_t network, const net::Mac& destination, uint32_t slot,
                  Counter counter) {
-  on_switch(rule, spot, kTxDest).from_any_port().tag(kNetworkTag, network + 1).eth({}, destination);
+  on_switch_from_any(rule, spot, kTxDest).tag(kNetworkTag, network + 1).eth({}, destination);
   to_slot(rule.count(counter), spot, slot);
 }
 
 void path_flat(Rule& rule, const Spot& spot, uint32_t network, const net::Mac& destination,
                const Encap& encap, Counter counter) {
-  on_switch(rule, spot, kTxDest).from_any_port().tag(kNetworkTag, network + 1).eth({}, destination);
+  on_switch_from_any(rule, spot, kTxDest).tag(kNetworkTag, network + 1).eth({}, destination);
   send(rule.count(counter), encap);
 }
 
@@ -134,11 +140,12 @@ void decap(Rule& rule, const Spot& spot, uint16_t uplink, uint32_t network, uint
            const net::Mac& destination, uint16_t tenant, Counter counter) {
   on_switch(rule, spot, kRxDest).from_port(uplink).tag(kNetworkTag, network + 1);
   rule.eth().ip(net::Family::ipv4).udp({}, udp_dst).vxlan().eth({}, destination);
-  rule.count(counter).vxlan_decap().to_port(tenant);
+  // In this order: net_mlx5's templates take no other.
+  rule.vxlan_decap().count(counter).to_port(tenant);
 }
 
 void slot_encap(Rule& rule, const Spot& spot, uint32_t slot, const Encap& encap, Counter counter) {
-  on_switch(rule, spot, kEncap).from_any_port().tag(kSlotTag, slot + 1);
+  on_switch_from_any(rule, spot, kEncap).tag(kSlotTag, slot + 1);
   send(rule.count(counter), encap);
 }
 

@@ -10,6 +10,7 @@
 
 #include "net/address.hpp"
 #include "net/headers.hpp"
+#include "offload/driver_traits.hpp"
 #include "offload/rule.hpp"
 #include "tunnel/flow.hpp"
 
@@ -39,6 +40,7 @@ struct Spot {
   uint16_t port_id = 0;
   uint32_t priority = 0;
   TagWriter tags = TagWriter::set_tag;
+  AnySource any_source = AnySource::item;
 };
 
 // A header and the port it leaves by.

@@ -5,15 +5,25 @@
 #include <algorithm>
 #include <map>
 
+#include "base/log.hpp"
 #include "offload/template_queue.hpp"
 
 namespace culvert::offload {
 
 namespace {
 
+const Log kLog("offload");
+
 std::unique_ptr<RuleQueue> make_queue(const PortSetup& port) {
   const uint32_t operations = port.prepared.operations;
   return operations != 0 ? make_template_queue(port.port_id, operations) : make_classic_queue(port.port_id);
+}
+
+// Where a switch's rules are to be made; the port itself where the driver knows no such thing.
+uint16_t proxy_of(uint16_t port_id) {
+  uint16_t proxy = port_id;
+  rte_flow_error error{};
+  return rte_flow_pick_transfer_proxy(port_id, &proxy, &error) == 0 ? proxy : port_id;
 }
 
 }  // namespace
@@ -38,24 +48,36 @@ std::vector<std::unique_ptr<Target>> find_targets(const std::vector<PortSetup>& 
     }
     target->ports.push_back(index);
     if (!ports[index].wire) continue;
-    // Rules are made on the wire's port: the one that is the switch's manager where there is such a thing.
+    // Rules are made on the wire's port, or the one that manages the switch where there is such a thing.
     if (target->wires.empty()) target->port_id = port.port_id;
     target->wires.push_back(index);
+  }
+  for (const auto& target : targets)
+    for (const PortIndex port : target->ports)
+      if (proxy_of(target->port_id) == ports[port].port_id) target->port_id = ports[port].port_id;
+  // net_mlx5 gives every port a switch domain, also where there is no switch: one port alone is used as a
+  // plain NIC.
+  for (const auto& target : targets) {
+    if (!target->is_switch || target->ports.size() > 1) continue;
+    target->is_switch = false;
+    target->name = "port " + ports[target->ports.front()].name;
   }
   return targets;
 }
 
 void probe_target(Target& target, const Setup& setup) {
-  const auto other = std::ranges::find_if(
-      target.ports, [&](PortIndex port) { return setup.ports[port].port_id != target.port_id; });
   const PortSetup& own =
       *std::ranges::find_if(setup.ports, [&](const PortSetup& one) { return one.port_id == target.port_id; });
   ProbeTarget probed;
   probed.port_id = target.port_id;
-  if (other != target.ports.end()) probed.tenant = setup.ports[*other].port_id;
+  for (const PortIndex port : target.ports)
+    if (target.is_switch && setup.ports[port].port_id != target.port_id)
+      probed.tenant = setup.ports[port].port_id;
   probed.rx_queues = own.rx_queues;
   probed.async = own.prepared.operations != 0;
-  if (!target.is_switch || probed.tenant) target.able = probe(probed);
+  target.able = probe(probed);
+  for (const Answer& answer : target.able.answers)
+    kLog.debug("{}: {}: {}", target.name, answer.what, answer.refusal.empty() ? "taken" : answer.refusal);
   choose_layout(target, setup.layout);
   if (!target.able.any) return;
   target.queue = make_queue(own);
@@ -67,10 +89,6 @@ void choose_layout(Target& target, LayoutWish wish) {
   const Capabilities& able = target.able;
   target.tagged = false;
   target.unable.clear();
-  if (target.is_switch && target.ports.size() < 2) {
-    target.unable = "no other port of its switch is culvert's";
-    return;
-  }
   if (!able.any) {
     target.unable = "its driver takes no rules";
     if (!able.answers.empty() && !able.answers.front().refusal.empty())

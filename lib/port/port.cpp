@@ -153,6 +153,24 @@ Port::~Port() { close(); }
 
 bool Port::kernel_frames() const { return driver_ == "net_af_packet" || driver_ == "net_af_xdp"; }
 
+bool Port::is_proxy() const {
+  uint16_t proxy = id_;
+  rte_flow_error error{};
+  return rte_flow_pick_transfer_proxy(id_, &proxy, &error) != 0 || proxy == id_;
+}
+
+std::vector<Port*> start_order(const std::vector<std::unique_ptr<Port>>& ports) {
+  std::vector<Port*> order;
+  for (const auto& port : ports) order.push_back(port.get());
+  std::stable_partition(order.begin(), order.end(), [](const Port* port) { return port->is_proxy(); });
+  return order;
+}
+
+void close_all(const std::vector<std::unique_ptr<Port>>& ports) {
+  const std::vector<Port*> order = start_order(ports);
+  for (auto port = order.rbegin(); port != order.rend(); ++port) (*port)->close();
+}
+
 TxQueue Port::tx_queue(unsigned worker) {
   const auto queue = static_cast<uint16_t>(worker % tx_queues_);
   TxState& state = tx_states_[queue];

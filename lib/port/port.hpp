@@ -82,6 +82,9 @@ class Port {
   // unfinished checksums, frames cut to the ring's size.
   bool kernel_frames() const;
 
+  // Rules of its switch are made on it (rte_flow's transfer proxy), or it is on no switch.
+  bool is_proxy() const;
+
   uint16_t rx_queue_count() const { return rx_queues_; }
   uint16_t tx_queue_count() const { return tx_queues_; }
   // The send queue of worker `worker` (0 <= worker < Options::workers).
@@ -113,6 +116,10 @@ class Port {
   bool opened_ = false;
   bool started_ = false;
 };
+
+// The order to start ports in: representors of net_mlx5 start after their switch's proxy, and stop before it.
+std::vector<Port*> start_order(const std::vector<std::unique_ptr<Port>>& ports);
+void close_all(const std::vector<std::unique_ptr<Port>>& ports);  // in the opposite order
 
 // The names of all ethdevs, in the order of their ids.
 std::vector<std::string> ethdev_names();

@@ -44,11 +44,11 @@ void unwatch_own_age(rte_flow& rule) {
   if (const auto age = own_age(rule)) forget_age(rule.port->sw(), age);
 }
 
-/// A transfer rule that names no source is for wires: for any, or on net_mlx5 the one of the port it is made
-/// on.
-void complete_origin(Match& match, const Port& port) {
+/// A transfer rule that names no source is for wires: for any, or, if it is one of net_mlx5's classic ones,
+/// for that of the port it is made on.
+void complete_origin(Match& match, const Port& port, bool queued) {
   if (match.names_origin) return;
-  const bool own = port.sw().profile == Profile::kMlx5;
+  const bool own = port.sw().profile == Profile::kMlx5 && !queued;
   set_origin(match.value, Origin::kWire, own ? port.vport() : 0);
   match.mask.origin[0] = 0xff;
   if (own) put_be16(match.mask.origin + 2, 0xffff);
@@ -60,6 +60,8 @@ std::unique_ptr<rte_flow> compile_rule(Port& port, const RuleRequest& request, r
   Switch& sw = port.sw();
   if (!check_attributes(port, request.attr, error)) return nullptr;
   if (sw.profile == Profile::kMlx5 && !mlx5_accepts(port, request, error)) return nullptr;
+  if (sw.profile == Profile::kMlx5 && request.queued && !mlx5_accepts_queued(request.items, error))
+    return nullptr;
   auto rule = std::make_unique<rte_flow>();
   rule->port = &port;
   rule->attr = request.attr;
@@ -67,7 +69,7 @@ std::unique_ptr<rte_flow> compile_rule(Port& port, const RuleRequest& request, r
   const PatternContext context{[&sw](uint16_t id) { return sw.vport_of(id); }, port.vport(),
                                request.attr.transfer != 0};
   if (!compile_pattern(request.items, context, *rule->match, error)) return nullptr;
-  if (request.attr.transfer) complete_origin(*rule->match, port);
+  if (request.attr.transfer) complete_origin(*rule->match, port, request.queued);
   if (sw.profile == Profile::kMlx5 && !mlx5_accepts_match(request, *rule->match, error)) return nullptr;
   auto actions = compile_actions(request.actions, {sw, port, request.attr}, rule->handles, error);
   if (!actions) return nullptr;

@@ -13,6 +13,13 @@ bool mlx5_accepts_match(const RuleRequest& request, const Match& match, rte_flow
 bool mlx5_accepts_indirect(const Port& port, const rte_flow_action& action, rte_flow_error* error);
 bool mlx5_accepts_template(const Port& port, const rte_flow_action actions[], const rte_flow_action masks[],
                            rte_flow_error* error);
+/// Whether a table takes a pattern template: hardware steering looks at so many words and no more.
+bool mlx5_accepts_pattern(const rte_flow_item items[], rte_flow_error* error);
+/// Whether a table takes an actions template: hardware steering has one order of actions.
+bool mlx5_accepts_order(const rte_flow_action actions[], const rte_flow_action masks[],
+                        rte_flow_error* error);
+/// Of a queued rule: where net_mlx5 has no check and no answer either.
+bool mlx5_accepts_queued(const rte_flow_item items[], rte_flow_error* error);
 
 /// The order within a group: three classes within each priority, by the layer that the pattern ends with.
 /// Rules of template tables have their table's priority alone.

@@ -59,6 +59,9 @@ class Inspection {
         l3_ = true;
         if (tunnel_) inner_l3_ = true;
         return true;
+      case RTE_FLOW_ITEM_TYPE_VLAN:
+        if (!tunnel_) vlan_ = true;
+        return true;
       case RTE_FLOW_ITEM_TYPE_VXLAN:
         return vxlan_ = tunnel_ = true;
       case RTE_FLOW_ITEM_TYPE_GRE:
@@ -107,7 +110,8 @@ class Inspection {
       case RTE_FLOW_ACTION_TYPE_METER:
         return refuse(ENOTSUP, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "meter action not supported");
       case RTE_FLOW_ACTION_TYPE_DROP:
-        return drop_ = true, fate(action);
+        drop_ = true;
+        return attr_.transfer ? fates_++, true : fate(action);  // a second fate is found as no drop alone
       case RTE_FLOW_ACTION_TYPE_JUMP:
         return jump(action);
       case RTE_FLOW_ACTION_TYPE_QUEUE:
@@ -116,7 +120,9 @@ class Inspection {
         return to_queue(action, "rss action not supported for egress", "unsupported action RSS");
       case RTE_FLOW_ACTION_TYPE_PORT_ID:
       case RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT:
-        return !attr_.transfer || fate(action);
+        if (attr_.transfer) return fate(action);
+        return refuse(ENOTSUP, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr,
+                      "port action is valid in transfer mode only");
       case RTE_FLOW_ACTION_TYPE_PORT_REPRESENTOR:
         return refuse_action(error_, ENOTSUP, &action, "action not supported");
       case RTE_FLOW_ACTION_TYPE_MARK:
@@ -144,6 +150,9 @@ class Inspection {
       case RTE_FLOW_ACTION_TYPE_RAW_DECAP:
         return raw_decap(action);
       case RTE_FLOW_ACTION_TYPE_OF_POP_VLAN:
+        if (!vlan_)
+          return refuse(ENOTSUP, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr,
+                        "cannot pop vlan without a match on (outer) vlan in the flow");
         return attr_.egress ? egress("pop vlan action not supported for egress") : true;
       case RTE_FLOW_ACTION_TYPE_OF_PUSH_VLAN:
         return !attr_.ingress || refuse(ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_INGRESS, nullptr,
@@ -175,7 +184,9 @@ class Inspection {
   bool set_tag(const rte_flow_action& action) {
     const auto* conf = static_cast<const rte_flow_action_set_tag*>(action.conf);
     if (conf != nullptr && !tag(conf->index)) return false;
-    return !encap_ || hardware(ENOTSUP);
+    // The order is libmlx5's, which makes no tables of a NIC's group 0.
+    const bool root = attr_.group == 0 && !attr_.transfer;
+    return !encap_ || root || hardware(ENOTSUP);
   }
 
   bool fate(const rte_flow_action& action) {
@@ -214,6 +225,7 @@ class Inspection {
     const bool small = conf != nullptr && conf->size <= kSmallEncapBytes;
     if (!small) {
       raw_decap_open_ = false;
+      if (encap_) return refuse_action(error_, ENOTSUP, &action, "more than one encap action");
       return encap(action);
     }
     if (!raw_decap_) return refuse_action(error_, ENOTSUP, &action, "small raw encap size");
@@ -250,7 +262,7 @@ class Inspection {
   const rte_flow_item* items_;
   const rte_flow_action* actions_;
   rte_flow_error* error_;
-  bool l3_ = false, inner_l3_ = false, tunnel_ = false, vxlan_ = false;
+  bool vlan_ = false, l3_ = false, inner_l3_ = false, tunnel_ = false, vxlan_ = false;
   bool encap_ = false, decap_ = false, raw_decap_ = false, raw_decap_open_ = false, drop_ = false;
   unsigned fates_ = 0, others_ = 0;
 };

@@ -130,6 +130,10 @@ rte_flow_template_table* table_create(rte_eth_dev* dev, const rte_flow_template_
     refuse(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_TRANSFER, nullptr, "there is no E-Switch");
     return nullptr;
   }
+  for (uint8_t i = 0; i < pattern_count && port.sw().profile == Profile::kMlx5; ++i)
+    if (!mlx5_accepts_pattern(patterns[i]->items.list(), error)) return nullptr;
+  for (uint8_t i = 0; i < action_count && port.sw().profile == Profile::kMlx5; ++i)
+    if (!mlx5_accepts_order(actions[i]->actions.list(), actions[i]->masks.list(), error)) return nullptr;
   auto table = std::make_unique<rte_flow_template_table>();
   table->attr = *attr;
   table->patterns.assign(patterns, patterns + pattern_count);

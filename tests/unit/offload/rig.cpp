@@ -24,6 +24,7 @@ unsigned with_eal(unsigned wires) {
 Rig::Rig(unsigned wire_count, const Kind& kind, const std::string& arguments)
     : wires(with_eal(wire_count),
             kind.arguments + (kind.arguments.empty() || arguments.empty() ? "" : ",") + arguments) {
+  any_source_ = any_source(kind.async);
   if (!kind.async) {
     queue = make_classic_queue(uplink());
     return;

@@ -43,7 +43,7 @@ class Rig {
 
   uint16_t uplink() const { return wires.port(0); }
   uint16_t tenant() const { return wires.port(1); }
-  Spot spot(uint32_t priority = 0) const { return {uplink(), priority, tags_}; }
+  Spot spot(uint32_t priority = 0) const { return {uplink(), priority, tags_, any_source_}; }
 
   // Posts the rule and waits for its completion.
   Completion make(const Rule& rule);
@@ -72,6 +72,7 @@ class Rig {
  private:
   Completion wait(void* cookie);
   TagWriter tags_ = TagWriter::set_tag;
+  AnySource any_source_ = AnySource::item;
   std::vector<rte_flow*> handles_;
   std::vector<Completion> completions_;
 };
