@@ -30,7 +30,7 @@ int fail(const std::string& message) {
 }
 
 int run_one(Client& client, const std::string& line) {
-  const auto answer = client.run(line);
+  const auto answer = client.run(line, printer(client));
   if (!answer) return fail(answer.error().message);
   return print_answer(*answer, "", -1) ? 0 : kExitFailed;
 }

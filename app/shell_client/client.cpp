@@ -1,7 +1,9 @@
 #include "shell_client/client.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <cstring>
@@ -33,10 +35,29 @@ Result<Client> Client::connect(const std::string& path) {
   return Client(std::move(socket));
 }
 
-Result<Answer> Client::run(std::string_view line) {
+Result<Answer> Client::run(std::string_view line, const Print& print, int enter) {
   if (has_line_end(line))
     return Answer{Outcome::error, "the command has a line end in it; expected one line"};
-  return request("run", line);
+  auto answer = request("run", line);
+  return answer && answer->outcome == Outcome::more ? receive_parts(std::move(*answer), print, enter)
+                                                    : answer;
+}
+
+Result<Answer> Client::receive_parts(Answer first, const Print& print, int enter) {
+  Result<Answer> answer = std::move(first);
+  while (answer && answer->outcome == Outcome::more) {
+    if (print) print(*answer);
+    pollfd fds[] = {{socket_.get(), POLLIN, 0}, {enter, POLLIN, 0}};
+    if (input_.empty() && ::poll(fds, 2, -1) > 0 && fds[1].revents != 0) {
+      char line[256];
+      if (::read(enter, line, sizeof(line)) >= 0) {
+        if (const auto sent = send_all("end\n"); !sent) return tl::make_unexpected(sent.error());
+      }
+      enter = -1;
+    }
+    answer = receive_answer();
+  }
+  return answer;
 }
 
 Suggestions Client::complete(std::string_view line) {
@@ -92,7 +113,7 @@ Result<Answer> Client::receive_answer() {
       return tl::make_unexpected(status.error());
 
   const std::string_view line(input_.data(), head);
-  for (const Outcome outcome : {Outcome::ok, Outcome::error, Outcome::bye}) {
+  for (const Outcome outcome : {Outcome::ok, Outcome::error, Outcome::more, Outcome::bye}) {
     const std::string word = fmt::format("{} ", outcome_word(outcome));
     size_t bytes = 0;
     if (!line.starts_with(word)) continue;

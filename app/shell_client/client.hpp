@@ -1,6 +1,7 @@
 // A session with culvert's shell, from the client's side. One thread; calls block until culvert answers.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,10 @@ class Client {
   static Result<Client> connect(const std::string& path);
 
   // Runs a line. Error: the session is lost; what the command itself has to complain of is in the answer.
-  Result<Answer> run(std::string_view line);
+  // An answer that goes on (Outcome::more) is handed to `print` part by part; it ends when a line can be read
+  // from `enter` (-1: never), which is read.
+  using Print = std::function<void(const Answer& part)>;
+  Result<Answer> run(std::string_view line, const Print& print = {}, int enter = -1);
   // Nothing when the session is lost.
   Suggestions complete(std::string_view line);
 
@@ -34,6 +38,7 @@ class Client {
  private:
   Result<Answer> request(std::string_view verb, std::string_view line);
   Status send_all(std::string_view bytes);
+  Result<Answer> receive_parts(Answer first, const Print& print, int enter);
   Status receive_until(size_t bytes);
   Result<Answer> receive_answer();
 

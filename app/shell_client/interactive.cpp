@@ -13,7 +13,8 @@ namespace {
 
 using NextLine = std::function<std::optional<std::string>()>;
 
-Outcomes run_all(Client& client, const std::string& file, const NextLine& next) {
+// `enter`: where a person ends an answer that goes on.
+Outcomes run_all(Client& client, const std::string& file, const NextLine& next, int enter) {
   Outcomes outcomes;
   for (size_t number = 1;; ++number) {
     const auto line = next();
@@ -22,7 +23,7 @@ Outcomes run_all(Client& client, const std::string& file, const NextLine& next) 
       return outcomes;
     }
     const std::string prefix = file.empty() ? "" : fmt::format("{}:{}: ", file, number);
-    const auto answer = client.run(*line);
+    const auto answer = client.run(*line, printer(client), enter);
     if (!answer) {
       outcomes.ending = Ending::lost;
       return outcomes;
@@ -37,6 +38,10 @@ Outcomes run_all(Client& client, const std::string& file, const NextLine& next) 
 
 }  // namespace
 
+Client::Print printer(const Client& client) {
+  return [fd = client.fd()](const Answer& part) { write_text(STDOUT_FILENO, part.text, fd); };
+}
+
 bool print_answer(const Answer& answer, const std::string& prefix, int session) {
   const bool good = answer.outcome != Outcome::error;
   if (good)
@@ -48,13 +53,15 @@ bool print_answer(const Answer& answer, const std::string& prefix, int session) 
 
 Outcomes run_lines(Client& client, int fd, const std::string& file) {
   LineReader reader(fd, client.fd());
-  return run_all(client, file, [&] { return reader.next(); });
+  return run_all(
+      client, file, [&] { return reader.next(); }, -1);
 }
 
 Outcomes run_interactive(Client& client, bool owns_process) {
   if (!::isatty(STDIN_FILENO) || !::isatty(STDOUT_FILENO)) return run_lines(client, STDIN_FILENO, "");
   LineEditor editor(client, "culvert> ", owns_process);
-  Outcomes outcomes = run_all(client, "", [&] { return editor.read(); });
+  Outcomes outcomes = run_all(
+      client, "", [&] { return editor.read(); }, STDIN_FILENO);
   outcomes.by_hand = true;
   if (outcomes.ending == Ending::end_of_input) write_text(STDOUT_FILENO, "\n", -1);
   return outcomes;

@@ -23,6 +23,9 @@ struct Outcomes {
 // Prints the answer on stdout, or on stderr `prefix` and "error: ...". False: it is an error.
 bool print_answer(const Answer& answer, const std::string& prefix, int session);
 
+// Prints the parts of an answer that goes on.
+Client::Print printer(const Client& client);
+
 // Every line of `fd`. `file` is named in errors ("FILE:LINE: error: ..."); empty: they are not placed.
 Outcomes run_lines(Client& client, int fd, const std::string& file);
 

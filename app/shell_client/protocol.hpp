@@ -10,6 +10,9 @@
 //
 //   ok BYTES\n<BYTES bytes>       what the command prints; empty or with a newline at its end
 //   error BYTES\n<BYTES bytes>    what is wrong and what would be right, one line without a newline
+//   more BYTES\n<BYTES bytes>     as ok, and there will be another reply, until the client sends any line:
+//   that is
+//                                 no request, but ends it (`monitor`)
 //   bye BYTES\n                   as ok, and the client shall end its session (`quit`, `shutdown`)
 //
 // The bytes that answer `complete` are lines: the first is what can be appended to LINE for sure (it may be
@@ -19,7 +22,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+
+namespace culvert::control {
+class Stream;
+}
 
 namespace culvert::shell {
 
@@ -27,7 +35,7 @@ inline constexpr size_t kMaxLineBytes = 4096;
 inline constexpr size_t kMaxChoices = 100;
 inline constexpr const char* kDefaultSocket = "/run/culvert/rte.sock";
 
-enum class Outcome : uint8_t { ok, error, bye };
+enum class Outcome : uint8_t { ok, error, more, bye };
 
 inline constexpr const char* outcome_word(Outcome outcome) {
   switch (outcome) {
@@ -35,6 +43,8 @@ inline constexpr const char* outcome_word(Outcome outcome) {
       return "ok";
     case Outcome::error:
       return "error";
+    case Outcome::more:
+      return "more";
     case Outcome::bye:
       return "bye";
   }
@@ -45,6 +55,7 @@ inline constexpr const char* outcome_word(Outcome outcome) {
 struct Answer {
   Outcome outcome = Outcome::ok;
   std::string text;
+  std::shared_ptr<control::Stream> stream;  // in culvert: where the rest of Outcome::more comes from
 };
 
 }  // namespace culvert::shell

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "control/stream.hpp"
 #include "control/views.hpp"
 #include "tunnel/flow.hpp"
 #include "tunnel/tunnel.hpp"
@@ -67,6 +69,8 @@ class Api {
   // returns.
   virtual void wait(TimePoint deadline, std::optional<std::string> tunnel,
                     std::function<void(Status)> done) = 0;
+  // The mirror's state and its changes. Error: too many listen already.
+  virtual Result<std::unique_ptr<Stream>> monitor() = 0;
   virtual void resync() = 0;
   virtual void set_forwarding(bool on) = 0;
   virtual void shutdown() = 0;

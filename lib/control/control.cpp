@@ -94,7 +94,7 @@ Status Control::open_ports(const std::vector<unsigned>& worker_lcores) {
 }
 
 Status Control::sync_with_kernel() {
-  auto mirror = mirror::Mirror::create({.netns = config_.netns});
+  auto mirror = mirror::Mirror::create({.domain = domain_.get(), .netns = config_.netns});
   if (!mirror) return tl::make_unexpected(mirror.error());
   mirror_ = std::move(*mirror);
   mirror_->subscribe(*this);

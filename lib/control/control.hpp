@@ -61,6 +61,7 @@ class Control final : public Api, private mirror::Listener {
   void verify(std::function<void(Result<std::vector<std::string>>)> done) override;
   void reload(std::function<void(Status)> done) override;
   void wait(TimePoint deadline, std::optional<std::string> tunnel, std::function<void(Status)> done) override;
+  Result<std::unique_ptr<Stream>> monitor() override;
   void resync() override;
   void set_forwarding(bool on) override;
   void shutdown() override;
@@ -125,8 +126,9 @@ class Control final : public Api, private mirror::Listener {
   const std::string& tunnel_name(resolver::EncapId id) const;
   std::string netdev_name(int ifindex) const;
   RouteView view(const mirror::Route& route) const;
-  // The route that the kernel would use; null: none.
-  const mirror::Route* route_to(const net::IpAddr& address, uint32_t table) const;
+  // The route that the kernel would use.
+  std::optional<mirror::Route> route_to(const net::IpAddr& address, uint32_t table,
+                                        std::optional<net::IpAddr> from = std::nullopt) const;
   std::string explain_neighbour(const resolver::NeighbourKey& key) const;
 
   EventLoop& loop_;

@@ -17,7 +17,7 @@ void Control::explain_flow(const std::string& name, std::function<void(Result<st
                                  flow.port, flow.priority);
   text += fmt::format("tunnel     {}: vxlan VNI {} from {} to {}, UDP port {}\n", tunnel.name, tunnel.vni,
                       tunnel.local, tunnel.remote, tunnel.dst_port);
-  if (const mirror::Route* route = route_to(tunnel.remote, tunnel.table)) {
+  if (const auto route = route_to(tunnel.remote, tunnel.table, tunnel.local)) {
     const RouteView seen = view(*route);
     text += fmt::format("route      {} in table {}, {}, of {}\n", seen.prefix, seen.table_name, seen.type,
                         seen.protocol);

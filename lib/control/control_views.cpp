@@ -1,12 +1,14 @@
 // What `show` asks for.
 
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <rte_lcore.h>
 
 #include <algorithm>
 
 #include "config/route_tables.hpp"
 #include "control/control.hpp"
+#include "control/monitor.hpp"
 
 namespace culvert::control {
 
@@ -59,27 +61,23 @@ Result<std::vector<RouteView>> Control::routes(const RouteQuery& query) {
   }
   std::vector<RouteView> views;
   if (query.address) {
-    const mirror::Route* route =
+    const auto route =
         table ? mirror_->lookup(*table, *query.address) : route_to(*query.address, RT_TABLE_MAIN);
-    if (route != nullptr) views.push_back(view(*route));
+    if (route) views.push_back(view(*route));
     return views;
   }
-  for (const mirror::Route* route : mirror_->routes()) {
-    if (table && route->table != *table) continue;
-    if (query.prefix && route->dst != *query.prefix) continue;
-    views.push_back(view(*route));
+  for (const mirror::Route& route : mirror_->routes()) {
+    if (table && route.table != *table) continue;
+    if (query.prefix && route.dst != *query.prefix) continue;
+    views.push_back(view(route));
   }
   return views;
 }
 
-const mirror::Route* Control::route_to(const net::IpAddr& address, uint32_t table) const {
+std::optional<mirror::Route> Control::route_to(const net::IpAddr& address, uint32_t table,
+                                               std::optional<net::IpAddr> from) const {
   if (table != RT_TABLE_MAIN) return mirror_->lookup(table, address);
-  const mirror::Route* route = nullptr;
-  for (const uint32_t next : resolver::kMainTables) {
-    route = mirror_->lookup(next, address);
-    if (route != nullptr && route->type != RTN_THROW) break;
-  }
-  return route;
+  return mirror_->route_to({.dst = address, .src = from, .ip_protocol = IPPROTO_UDP});
 }
 
 RouteView Control::view(const mirror::Route& route) const {
@@ -210,8 +208,15 @@ StatsView Control::stats() {
 
 MirrorView Control::mirror() {
   const mirror::Stats stats = mirror_->stats();
-  return {stats.epoch,      stats.sequence, stats.resyncs,  stats.overruns,   stats.links, stats.addresses,
-          stats.neighbours, stats.routes,   stats.nexthops, stats.consistent, stats.behind};
+  return {stats.epoch,     stats.sequence,   stats.resyncs,   stats.overruns, stats.links,
+          stats.addresses, stats.neighbours, stats.routes,    stats.nexthops, stats.consistent,
+          stats.behind,    stats.rules,      stats.malformed, stats.state};
+}
+
+Result<std::unique_ptr<Stream>> Control::monitor() {
+  auto monitor = Monitor::create(*mirror_, table_names_);
+  if (!monitor) return tl::make_unexpected(monitor.error());
+  return std::unique_ptr<Stream>(std::move(*monitor));
 }
 
 void Control::resync() {

@@ -127,6 +127,9 @@ struct MirrorView {
   uint64_t links = 0, addresses = 0, neighbours = 0, routes = 0, nexthops = 0;
   bool consistent = false;
   uint64_t behind = 0;
+  uint64_t rules = 0;
+  uint64_t malformed = 0;
+  std::string state;
 };
 
 }  // namespace culvert::control

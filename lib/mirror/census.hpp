@@ -8,20 +8,28 @@
 #include <string>
 #include <vector>
 
-#include "mirror/follower.hpp"
 #include "mirror/store.hpp"
+#include "netlink/decode.hpp"
 
 namespace culvert::mirror {
 
 class Census {
  public:
-  Census(Store& store, Follower& follower) : store_(store), follower_(follower) {}
+  explicit Census(Store& store) : store_(store) {}
+  ~Census() { forget(); }
 
   // A dump begins. `everything`: of all kinds, else of those that the kernel changes silently.
   void begin(bool everything);
   void take(const netlink::Object& object);
+  void take(const Route& route);
   // The number of the latest message taken.
-  uint64_t mark() const { return mark_; }
+  Mark mark() const { return mark_; }
+  // Differences not entered yet.
+  size_t left() const {
+    return staged_.size() + staged_rows_.size() - entered_rows_ + stale_.size() + stale_rows_.size();
+  }
+  // Messages of this dump so far.
+  size_t taken() const { return mark_ + 1 - oldest_; }
 
   // The dump is over: enters up to about `budget` differences, which it counts down. True: all are entered.
   bool settle(size_t& budget);
@@ -31,21 +39,26 @@ class Census {
  private:
   struct Staged {
     netlink::Object object;
-    uint64_t mark;
+    Mark mark;
   };
+  using RowId = RouteTable::RowId;
 
+  void forget();
   void enter(const Staged& staged);
+  void enter_route();
   void erase(const netlink::Object& object);
   void find_stale();
 
   Store& store_;
-  Follower& follower_;
-  uint64_t mark_ = 0;
-  uint64_t oldest_ = 0;
+  Mark mark_ = 0;
+  Mark oldest_ = 1;
   bool everything_ = true;
   bool stale_known_ = false;
-  std::deque<Staged> staged_;
+  std::deque<Staged> staged_;       // but routes
+  std::vector<RowId> staged_rows_;  // prepared rows, in the order of the dump
+  size_t entered_rows_ = 0;
   std::vector<netlink::Object> stale_;  // taken from the back
+  std::vector<RowId> stale_rows_;       // likewise, before the others
 };
 
 }  // namespace culvert::mirror

@@ -13,9 +13,10 @@ namespace {
 
 using netlink::Received;
 
-constexpr DumpKind kKinds[] = {{RTM_GETLINK, AF_UNSPEC}, {RTM_GETNEIGH, AF_UNSPEC},   {RTM_GETADDR, AF_INET},
-                               {RTM_GETADDR, AF_INET6},  {RTM_GETNEXTHOP, AF_UNSPEC}, {RTM_GETROUTE, AF_INET},
-                               {RTM_GETROUTE, AF_INET6}};
+constexpr DumpKind kKinds[] = {
+    {RTM_GETLINK, AF_UNSPEC},    {RTM_GETNEIGH, AF_UNSPEC}, {RTM_GETADDR, AF_INET},
+    {RTM_GETADDR, AF_INET6},     {RTM_GETRULE, AF_INET},    {RTM_GETRULE, AF_INET6},
+    {RTM_GETNEXTHOP, AF_UNSPEC}, {RTM_GETROUTE, AF_INET},   {RTM_GETROUTE, AF_INET6}};
 constexpr size_t kSilentKinds = 3;
 
 // A kernel without IPv6 or nexthop objects has none to tell.
@@ -33,7 +34,7 @@ void Dump::start(std::span<const DumpKind> kinds) {
   discard_ = running_;
 }
 
-Dump::Progress Dump::read(netlink::Socket& socket, size_t& budget, const Sink& sink) {
+Dump::Progress Dump::read(netlink::Channel& channel, size_t& budget, const Sink& sink) {
   const auto take_one = [&](const nlmsghdr& message) {
     if (budget > 0) --budget;
     take(message, sink);
@@ -42,13 +43,13 @@ Dump::Progress Dump::read(netlink::Socket& socket, size_t& budget, const Sink& s
     if (!running_) {
       if (next_ == kinds_.size()) return interrupted_ ? Progress::interrupted : Progress::done;
       const DumpKind kind = kinds_[next_++];
-      const auto sequence = socket.send(netlink::dump_request(kind.type, kind.family));
+      const auto sequence = channel.send(netlink::dump_request(kind.type, kind.family));
       if (!sequence) return Progress::lost;
       sequence_ = *sequence;
       running_ = true;
       discard_ = false;
     }
-    const Received received = socket.receive(take_one);
+    const Received received = channel.receive(take_one);
     if (received == Received::nothing) return Progress::more;
     if (received != Received::messages) return Progress::lost;
   }

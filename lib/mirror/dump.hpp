@@ -5,7 +5,7 @@
 #include <functional>
 #include <span>
 
-#include "netlink/socket.hpp"
+#include "netlink/channel.hpp"
 
 namespace culvert::mirror {
 
@@ -39,7 +39,7 @@ class Dump {
 
   // Reads up to about `budget` messages, which it counts down, and asks for the next kind when it is its
   // turn.
-  Progress read(netlink::Socket& socket, size_t& budget, const Sink& sink);
+  Progress read(netlink::Channel& channel, size_t& budget, const Sink& sink);
   // Answers are on their way: nothing to do until the socket is readable.
   bool waiting() const { return running_; }
 

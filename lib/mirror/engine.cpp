@@ -1,11 +1,13 @@
 #include "mirror/engine.hpp"
 
+#include <linux/rtnetlink.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "netlink/decode_route.hpp"
 #include "netlink/requests.hpp"
 
 namespace culvert::mirror {
@@ -15,6 +17,7 @@ const Log kLog("mirror");
 
 constexpr unsigned kTries = 5;
 constexpr Duration kLongestBackOff = std::chrono::seconds(30);
+constexpr Duration kProgress = std::chrono::seconds(1);
 constexpr size_t kDumpBufferBytes = 1024 * 1024;
 constexpr size_t kLoggedDifferences = 10;
 
@@ -28,12 +31,24 @@ Status watch(int epoll, int fd) {
 }  // namespace
 
 Result<std::unique_ptr<Mirror::Impl>> Mirror::Impl::create(const Options& options) {
-  std::unique_ptr<Impl> impl(new Impl(options));
+  std::unique_ptr<rcu::Domain> own_domain;
+  if (options.domain == nullptr) {
+    auto domain = rcu::Domain::create();
+    if (!domain) return tl::make_unexpected(domain.error());
+    own_domain = std::move(*domain);
+  }
+  std::unique_ptr<Impl> impl(new Impl(options, std::move(own_domain)));
   if (auto status = impl->open_wake(); !status) return tl::make_unexpected(status.error());
   if (auto status = impl->open_sockets(); !status) return tl::make_unexpected(status.error());
   impl->begin_epoch();
   return impl;
 }
+
+Mirror::Impl::Impl(const Options& options, std::unique_ptr<rcu::Domain> own_domain)
+    : options_(options),
+      own_domain_(std::move(own_domain)),
+      domain_(own_domain_ ? *own_domain_ : *options.domain),
+      back_off_(options.retry_after) {}
 
 Status Mirror::Impl::open_wake() {
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
@@ -46,11 +61,11 @@ Status Mirror::Impl::open_wake() {
 Status Mirror::Impl::open_sockets() {
   events_.reset();
   dumps_.reset();
-  auto events = netlink::Socket::open({options_.netns, options_.receive_buffer_bytes, true});
+  auto events = options_.open({options_.netns, options_.receive_buffer_bytes, true});
   if (!events) return tl::make_unexpected(events.error());
-  auto dumps = netlink::Socket::open({options_.netns, kDumpBufferBytes, false});
+  auto dumps = options_.open({options_.netns, kDumpBufferBytes, false});
   if (!dumps) return tl::make_unexpected(dumps.error());
-  for (const int fd : {events->fd(), dumps->fd()})
+  for (const int fd : {(*events)->fd(), (*dumps)->fd()})
     if (auto status = watch(epoll_.get(), fd); !status) return status;
   events_ = std::move(*events);
   dumps_ = std::move(*dumps);
@@ -61,8 +76,10 @@ Status Mirror::Impl::open_sockets() {
 void Mirror::Impl::poll(size_t budget, TimePoint now) {
   now_ = now;
   clear_wake();
+  store_.reclaim(2 * budget);
   read_events(budget);
   advance(budget);
+  tell_progress();
   if (has_work()) wake();
   run_due();
 }
@@ -150,6 +167,12 @@ void Mirror::Impl::advance(size_t budget) {
 
 void Mirror::Impl::read_dump(size_t& budget) {
   const auto progress = dump_.read(*dumps_, budget, [&](const nlmsghdr& message) {
+    if (message.nlmsg_type == RTM_NEWROUTE) {
+      const auto is_route = netlink::decode_route(message, dumped_);
+      malformed_ += !is_route;
+      if (is_route && *is_route) census_.take(dumped_);
+      return;
+    }
     const auto event = netlink::decode(message);
     if (!event)
       ++malformed_;
@@ -212,13 +235,15 @@ void Mirror::Impl::request_dump() {
 
 void Mirror::Impl::try_again(const char* why) {
   consistent_ = false;
-  if (++tries_ >= kTries) return back_off();
+  fault_ = why;
+  if (++tries_ >= kTries) return back_off(why);
   kLog.info("{}: try {} of {}", why, tries_ + 1, kTries);
   drain();
 }
 
-void Mirror::Impl::back_off() {
+void Mirror::Impl::back_off(const std::string& why) {
   drain();
+  fault_ = why;
   phase_ = Phase::back_off;
   kLog.warning("no consistent dump; trying again in {} ms",
                std::chrono::duration_cast<std::chrono::milliseconds>(back_off_).count());
@@ -229,6 +254,7 @@ void Mirror::Impl::back_off() {
 void Mirror::Impl::finish_sync() {
   if (ready_) ++resyncs_;
   ready_ = consistent_ = true;
+  fault_.clear();
   back_off_ = options_.retry_after;
   phase_ = Phase::live;
   std::move(after_sync_.begin(), after_sync_.end(), std::back_inserter(due_));
@@ -243,15 +269,17 @@ void Mirror::Impl::overrun() {
   kLog.warning("the kernel dropped events: its receive buffer is full");
   if (phase_ == Phase::drain || phase_ == Phase::back_off) return;
   if (syncing()) return try_again("events were dropped during a dump");
+  fault_ = "the kernel dropped events";
   begin_epoch();
 }
 
 void Mirror::Impl::lost() {
   kLog.warning("a netlink socket was lost: opening new ones");
+  fault_ = "a netlink socket was lost";
   begin_epoch();
   if (auto status = open_sockets(); !status) {
     kLog.error("{}", status.error().message);
-    back_off();
+    back_off(status.error().message);
   }
 }
 
@@ -336,7 +364,7 @@ void Mirror::Impl::use_untold_neighbour(const Table<Neighbour>::Key& key) {
 Stats Mirror::Impl::stats() const {
   Stats stats;
   stats.epoch = epoch_;
-  stats.sequence = store_.listeners().sequence();
+  stats.sequence = store_.changes().told();
   stats.resyncs = resyncs_;
   stats.overruns = overruns_;
   stats.links = store_.table<Link>().size();
@@ -344,12 +372,43 @@ Stats Mirror::Impl::stats() const {
   stats.neighbours = store_.table<Neighbour>().size();
   stats.routes = store_.routes().size();
   stats.nexthops = store_.table<Nexthop>().size();
+  stats.rules = store_.table<PolicyRule>().size();
   stats.malformed = malformed_;
   stats.checks = checks_;
   stats.corrections = corrections_;
   stats.consistent = consistent_;
   stats.behind = queue_.size();
+  stats.state = state();
   return stats;
+}
+
+std::string Mirror::Impl::state() const {
+  const std::string because = fault_.empty() ? "" : " (" + fault_ + ")";
+  switch (phase_) {
+    case Phase::drain:
+    case Phase::dump:
+      return fmt::format("reads the kernel's tables: {} objects so far{}", census_.taken(), because);
+    case Phase::settle:
+    case Phase::replay:
+      return fmt::format("applies what it read: {} differences and {} events are left{}", census_.left(),
+                         queue_.size(), because);
+    case Phase::back_off:
+      return fmt::format("keeps its last state and tries again with back-off{}", because);
+    default:
+      return "follows the kernel";
+  }
+}
+
+// A long sync shows that it goes on.
+void Mirror::Impl::tell_progress() {
+  if (!syncing()) {
+    progress_at_ = TimePoint::max();
+  } else if (progress_at_ == TimePoint::max()) {
+    progress_at_ = now_ + kProgress;
+  } else if (now_ >= progress_at_) {
+    kLog.info("epoch {}: {}", epoch_, state());
+    progress_at_ = now_ + kProgress;
+  }
 }
 
 bool Mirror::Impl::has_work() const {

@@ -28,7 +28,7 @@
 #include "mirror/follower.hpp"
 #include "mirror/mirror.hpp"
 #include "mirror/store.hpp"
-#include "netlink/socket.hpp"
+#include "netlink/channel.hpp"
 
 namespace culvert::mirror {
 
@@ -46,6 +46,7 @@ class Mirror::Impl {
   bool ready() const { return ready_; }
   Stats stats() const;
   Store& store() { return store_; }
+  rcu::Domain& domain() { return domain_; }
 
  private:
   enum class Phase { drain, dump, settle, replay, live, check, check_barrier, back_off };
@@ -56,7 +57,7 @@ class Mirror::Impl {
   using Item = std::variant<netlink::Event, Answer>;
   using Done = std::function<void()>;
 
-  explicit Impl(const Options& options) : options_(options), back_off_(options.retry_after) {}
+  Impl(const Options& options, std::unique_ptr<rcu::Domain> own_domain);
   Status open_sockets();
   Status open_wake();
 
@@ -75,13 +76,15 @@ class Mirror::Impl {
   void drain();
   void request_dump();
   void try_again(const char* why);
-  void back_off();
+  void back_off(const std::string& why);
   void finish_sync();
   void overrun();
   void lost();
   void begin_check();
   void finish_check();
 
+  std::string state() const;
+  void tell_progress();
   bool syncing() const { return phase_ <= Phase::replay; }
   bool has_work() const;
   void wake();
@@ -89,14 +92,17 @@ class Mirror::Impl {
   void run_due();
 
   const Options options_;
+  const std::unique_ptr<rcu::Domain> own_domain_;  // where the options name none
+  rcu::Domain& domain_;
   UniqueFd epoll_, wake_;
-  std::optional<netlink::Socket> events_, dumps_;
+  std::unique_ptr<netlink::Channel> events_, dumps_;
 
-  Store store_;
+  Store store_{domain_};
   Follower follower_{store_};
-  Census census_{store_, follower_};
+  Census census_{store_};
   Dump dump_;
   std::deque<Item> queue_;
+  Route dumped_;  // scratch
 
   Phase phase_ = Phase::drain;
   TimePoint now_{};
@@ -114,6 +120,8 @@ class Mirror::Impl {
 
   uint64_t epoch_ = 0, resyncs_ = 0, overruns_ = 0, malformed_ = 0, checks_ = 0, corrections_ = 0;
   bool ready_ = false, consistent_ = false;
+  std::string fault_;  // why it is not consistent; empty at first
+  TimePoint progress_at_ = TimePoint::max();
 };
 
 }  // namespace culvert::mirror

@@ -14,13 +14,13 @@ RouteTable::Place place_of(const netlink::Event& event) {
 
 }  // namespace
 
-void Follower::apply(const netlink::Event& event, uint64_t mark) {
+void Follower::apply(const netlink::Event& event, Mark mark) {
   mark_ = mark;
   std::visit(
       [&](const auto& object) {
         if constexpr (std::is_same_v<std::decay_t<decltype(object)>, Route>) {
           if (event.added)
-            store_.put(object, place_of(event), mark_, 0);
+            store_.put(store_.prepare(object, mark_), place_of(event), 0);
           else
             store_.remove(object);
         } else {
@@ -42,8 +42,8 @@ void Follower::added(const Address& address) {
   const Link* link = store_.table<Link>().find(address.ifindex);
   if (link == nullptr || !link->is_up()) return;
   const bool carrier = rules::has_carrier(*link);
-  store_.revise_on_link(link->ifindex, [&](const Route& route) {
-    return route.dst.address.is_v4() ? rules::link_revived(route, link->ifindex, carrier) : route;
+  store_.revise_on_link(link->ifindex, [&](const Path& path) {
+    return path.is_v4() ? rules::link_revived(path, link->ifindex, carrier) : path;
   });
 }
 
@@ -51,7 +51,7 @@ void Follower::added(const Address& address) {
 void Follower::deleted(const Link& link) {
   const int ifindex = link.ifindex;
   flush_nexthops(ifindex);
-  store_.revise_on_link(ifindex, [&](const Route& route) { return rules::link_gone(route, ifindex); });
+  store_.revise_on_link(ifindex, [&](const Path& path) { return rules::link_gone(path, ifindex); });
   for (const auto& key : store_.neighbours_on(ifindex)) store_.erase<Neighbour>(key);
   for (const auto& key : store_.addresses_on(ifindex)) store_.erase<Address>(key);
   store_.erase<Link>(ifindex);
@@ -60,37 +60,34 @@ void Follower::deleted(const Link& link) {
 void Follower::deleted(const Address& address) {
   if (!store_.erase<Address>(address.key())) return;
   const bool elsewhere = store_.address(address.local) != nullptr;
-  store_.revise_with_prefsrc(
-      address.local, [&](const Route& route) { return rules::prefsrc_gone(route, address, elsewhere); });
+  store_.revise_with_prefsrc(address.local,
+                             [&](const Path& path) { return rules::prefsrc_gone(path, address, elsewhere); });
   if (!address.local.is_v4() || store_.has_ipv4_address(address.ifindex)) return;
   store_.revise_on_link(address.ifindex,
-                        [&](const Route& route) { return rules::last_address_gone(route, address.ifindex); });
+                        [&](const Path& path) { return rules::last_address_gone(path, address.ifindex); });
 }
 
+// fib_frontend.c, fib_netdev_event; addrconf.c, addrconf_notify; nexthop.c, nh_netdev_event.
 void Follower::link_changed(const Link& before, const Link& after) {
   const int ifindex = after.ifindex;
-  const bool had_carrier = rules::has_carrier(before), has_carrier = rules::has_carrier(after);
   if (before.is_up() && !after.is_up()) {
     flush_nexthops(ifindex);
-    store_.revise_on_link(ifindex, [&](const Route& route) { return rules::link_down(route, ifindex); });
-  } else if (after.is_up() && (!before.is_up() || (!had_carrier && has_carrier))) {
+    store_.revise_on_link(ifindex, [&](const Path& path) { return rules::link_down(path, ifindex); });
+  } else if (after.is_up() && !before.is_up()) {
     revive(after);
-  } else if (after.is_up() && had_carrier && !has_carrier) {
+  } else if (after.is_up() && rules::has_carrier(after)) {  // also where nothing seems to have changed:
+    // a carrier that was lost and found again at once is told so, and routes came between
+    store_.revise_on_link(ifindex, [&](const Path& path) { return rules::carrier_found(path, ifindex); });
+  } else if (after.is_up() && rules::has_carrier(before)) {
     flush_nexthops(ifindex);
-    store_.revise_on_link(ifindex, [&](const Route& route) { return rules::carrier_lost(route, ifindex); });
+    store_.revise_on_link(ifindex, [&](const Path& path) { return rules::carrier_lost(path, ifindex); });
   }
 }
 
 void Follower::revive(const Link& link) {
   const bool carrier = rules::has_carrier(link);
-  store_.revise_on_link(
-      link.ifindex, [&](const Route& route) { return rules::link_revived(route, link.ifindex, carrier); });
-}
-
-void Follower::put_nexthop(const Nexthop& nexthop, uint64_t mark) {
-  if (!store_.put(nexthop, mark).changed) return;
-  store_.update_routes_on_nexthop(nexthop.id);
-  for (const uint32_t group : store_.groups_with(nexthop.id)) store_.update_routes_on_nexthop(group);
+  store_.revise_on_link(link.ifindex,
+                        [&](const Path& path) { return rules::link_revived(path, link.ifindex, carrier); });
 }
 
 // nexthop.c, nh_netdev_event: the objects go without an event when their link goes down or loses its carrier.
@@ -114,7 +111,7 @@ void Follower::remove_from_groups(uint32_t id) {
     if (after.group.empty())
       remove_nexthop(group_id);
     else
-      put_nexthop(after, mark_);
+      store_.put(after, mark_);
   }
 }
 

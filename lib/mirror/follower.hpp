@@ -2,8 +2,6 @@
 // does not tell (kernel_rules.hpp).
 #pragma once
 
-#include <cstdint>
-
 #include "mirror/store.hpp"
 #include "netlink/decode.hpp"
 
@@ -14,16 +12,15 @@ class Follower {
   explicit Follower(Store& store) : store_(store) {}
 
   // `mark`: of the latest dump, so that what an event brought is not taken for stale.
-  void apply(const netlink::Event& event, uint64_t mark);
-
-  // A nexthop object as a dump or an event tells it; moves the routes on it.
-  void put_nexthop(const Nexthop& nexthop, uint64_t mark);
+  void apply(const netlink::Event& event, Mark mark);
 
  private:
   void added(const Link& link);
   void added(const Address& address);
   void added(const Neighbour& neighbour) { store_.put(neighbour, mark_); }
-  void added(const Nexthop& nexthop) { put_nexthop(nexthop, mark_); }
+  void added(const PolicyRule& rule) { store_.put(rule, mark_); }
+  void deleted(const PolicyRule& rule) { store_.erase<PolicyRule>(rule); }
+  void added(const Nexthop& nexthop) { store_.put(nexthop, mark_); }
   void deleted(const Link& link);
   void deleted(const Address& address);
   void deleted(const Neighbour& neighbour) { store_.erase<Neighbour>(neighbour.key()); }
@@ -36,7 +33,7 @@ class Follower {
   void remove_from_groups(uint32_t id);
 
   Store& store_;
-  uint64_t mark_ = 0;
+  Mark mark_ = 0;
 };
 
 }  // namespace culvert::mirror

@@ -25,9 +25,13 @@ void Mirror::use_neighbour(int ifindex, const net::IpAddr& ip) { impl_->use_neig
 
 void Mirror::subscribe(Listener& listener) {
   impl_->store().replay(listener);
-  impl_->store().listeners().add(listener);
+  impl_->store().changes().add(listener);
 }
-void Mirror::unsubscribe(Listener& listener) { impl_->store().listeners().remove(listener); }
+void Mirror::unsubscribe(Listener& listener) { impl_->store().changes().remove(listener); }
+Result<std::unique_ptr<Subscription>> Mirror::subscribe(const SubscribeOptions& options) {
+  Store& store = impl_->store();
+  return Subscription::create(store, store.changes(), impl_->domain(), options);
+}
 
 const Link* Mirror::link(int ifindex) const { return impl_->store().table<Link>().find(ifindex); }
 const Link* Mirror::link_by_name(const std::string& name) const { return impl_->store().link_by_name(name); }
@@ -36,10 +40,19 @@ const Neighbour* Mirror::neighbour(int ifindex, const net::IpAddr& ip) const {
   return impl_->store().table<Neighbour>().find({ifindex, ip});
 }
 const Nexthop* Mirror::nexthop(uint32_t id) const { return impl_->store().table<Nexthop>().find(id); }
-const Route* Mirror::lookup(uint32_t table, const net::IpAddr& ip) const {
-  return impl_->store().routes().lookup(table, ip);
+std::optional<Route> Mirror::lookup(uint32_t table, const net::IpAddr& ip) const {
+  return impl_->store().lookup(table, ip);
 }
 
+std::optional<Route> Mirror::route_to(const Flow& flow) const { return impl_->store().route_to(flow); }
+
+bool Mirror::rules_look_at_links() const {
+  return std::ranges::any_of(impl_->store().policy().rules(), [](const PolicyRule& rule) {
+    return !rule.iif.empty() || !rule.oif.empty() || rule.l3mdev || rule.suppress_group;
+  });
+}
+
+std::vector<PolicyRule> Mirror::rules() const { return impl_->store().policy().rules(); }
 std::vector<const Link*> Mirror::links() const { return impl_->store().table<Link>().sorted(); }
 std::vector<const Address*> Mirror::addresses() const { return impl_->store().table<Address>().sorted(); }
 std::vector<const Address*> Mirror::addresses(int ifindex) const {
@@ -54,6 +67,11 @@ std::vector<const Neighbour*> Mirror::neighbours() const {
   return impl_->store().table<Neighbour>().sorted();
 }
 std::vector<const Nexthop*> Mirror::nexthops() const { return impl_->store().table<Nexthop>().sorted(); }
-std::vector<const Route*> Mirror::routes() const { return impl_->store().routes().sorted(); }
+std::vector<Route> Mirror::routes() const {
+  std::vector<Route> routes;
+  for (const RouteTable::Found& found : impl_->store().routes().sorted())
+    routes.push_back(impl_->store().route(found));
+  return routes;
+}
 
 }  // namespace culvert::mirror

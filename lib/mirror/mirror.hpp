@@ -1,9 +1,10 @@
 // The kernel's links, addresses, neighbours, nexthops and routes, kept equal to the kernel's own by its
 // events.
 //
-// Everything here runs on the control lcore. Listeners are called in the order of the kernel's events, one
-// change at a time, after the tables hold the new state. `before` or `after` is null where the object was
-// not, or is no more.
+// One namespace is mirrored, that of Options::netns: culvert's ports and its kernel sockets are there.
+//
+// Everything but one subscribe() runs on the control lcore. Listeners are told in the order of the kernel's
+// events, one change at a time, after the tables hold the new state.
 #pragma once
 
 #include <cstdint>
@@ -16,33 +17,19 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
-#include "netlink/objects.hpp"
+#include "mirror/listener.hpp"
+#include "mirror/policy.hpp"
+#include "mirror/subscription.hpp"
+#include "netlink/socket.hpp"
 
 namespace culvert::mirror {
-
-using netlink::Address;
-using netlink::Hop;
-using netlink::Link;
-using netlink::Neighbour;
-using netlink::Nexthop;
-using netlink::Route;
-
-class Listener {
- public:
-  virtual ~Listener() = default;
-  virtual void on_link(const Link* /*before*/, const Link* /*after*/) {}
-  virtual void on_address(const Address* /*before*/, const Address* /*after*/) {}
-  virtual void on_neighbour(const Neighbour* /*before*/, const Neighbour* /*after*/) {}
-  virtual void on_nexthop(const Nexthop* /*before*/, const Nexthop* /*after*/) {}
-  virtual void on_route(const Route* /*before*/, const Route* /*after*/) {}
-};
 
 struct Stats {
   uint64_t epoch = 0;     // resyncs begun, the first dump included
   uint64_t sequence = 0;  // changes delivered
   uint64_t resyncs = 0;   // completed, the first dump not counted
   uint64_t overruns = 0;  // ENOBUFS: the kernel dropped events
-  size_t links = 0, addresses = 0, neighbours = 0, routes = 0, nexthops = 0;
+  size_t links = 0, addresses = 0, neighbours = 0, routes = 0, nexthops = 0, rules = 0;
   uint64_t malformed = 0;  // messages that could not be decoded, skipped
   uint64_t checks = 0;     // self-checks completed
   // Differences that self-checks found and mended: each means that the kernel was silent in a way unknown
@@ -50,12 +37,16 @@ struct Stats {
   uint64_t corrections = 0;
   bool consistent = false;  // the last dump completed and no event was lost since
   size_t behind = 0;        // events read and not yet applied
+  std::string state;        // what it is doing, and what is wrong, for a person
 };
 
 struct Options {
+  rcu::Domain* domain = nullptr;                   // the process's, which outlives the mirror; null: its own
   std::string netns;                               // `kernel.netns`: name or path; empty: the caller's
   size_t receive_buffer_bytes = 32 * 1024 * 1024;  // of the event socket
   Duration check_after = std::chrono::seconds(1);  // quiet time after which the mirror checks itself
+  netlink::Open open =
+      netlink::Socket::open_channel;               // of events first, then of dumps; anew when one is lost
   Duration retry_after = std::chrono::seconds(1);  // first back-off of a sync that failed; doubles up to 30 s
 };
 
@@ -91,6 +82,9 @@ class Mirror {
   // callback.
   void subscribe(Listener& listener);
   void unsubscribe(Listener& listener);
+  // Any thread: the same through a queue (subscription.hpp). Needs no port, nor that the mirror is ready:
+  // what is not there yet comes as changes.
+  Result<std::unique_ptr<Subscription>> subscribe(const SubscribeOptions& options);
 
   // Starts a new epoch: everything is dumped again; only real differences make deltas.
   void resync();
@@ -109,9 +103,15 @@ class Mirror {
   const Address* address(const net::IpAddr& ip) const;  // any one, on whichever link
   const Neighbour* neighbour(int ifindex, const net::IpAddr& ip) const;
   const Nexthop* nexthop(uint32_t id) const;
-  // The longest matching prefix of the table, its lowest metric, the first of equals. Routes for a TOS of
-  // their own are passed over. Whether its type and hops are of use is for the caller to say.
-  const Route* lookup(uint32_t table, const net::IpAddr& ip) const;
+  // The route of the longest matching prefix of the table, its lowest metric, the first of equals, as
+  // fib_table_lookup and rt6_select have it: routes whose hops are all dead, and those for a TOS of their
+  // own, are passed over. Its hops and type are those that its nexthop object has now.
+  std::optional<Route> lookup(uint32_t table, const net::IpAddr& ip) const;
+  // The route that the kernel would use for such a packet: the policy rules, and the tables that they name. A
+  // route that refuses (blackhole, ...) is an answer; nullopt: no route, or a rule refuses.
+  std::optional<Route> route_to(const Flow& flow) const;
+  // Some rule names a link, or the VRF or the group of one.
+  bool rules_look_at_links() const;
 
   // All objects in the order of their keys; routes by table, prefix, metric.
   std::vector<const Link*> links() const;
@@ -119,7 +119,8 @@ class Mirror {
   std::vector<const Address*> addresses(int ifindex) const;
   std::vector<const Neighbour*> neighbours() const;
   std::vector<const Nexthop*> nexthops() const;
-  std::vector<const Route*> routes() const;
+  std::vector<PolicyRule> rules() const;  // by family, and in the order in which they are walked
+  std::vector<Route> routes() const;
 
  private:
   class Impl;

@@ -3,12 +3,13 @@
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
+#include <cstring>
 #include <tuple>
 
 namespace culvert::mirror {
 namespace {
 
-auto rank(const Route& route) { return std::tuple(-int{route.tos}, route.metric); }
+auto rank(const Path& path) { return std::tuple(-int{path.tos}, path.metric); }
 
 bool same_hops(const std::vector<Hop>& a, const std::vector<Hop>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Hop& x, const Hop& y) {
@@ -16,256 +17,334 @@ bool same_hops(const std::vector<Hop>& a, const std::vector<Hop>& b) {
   });
 }
 
-// The same route, whatever the kernel has meanwhile said of its hops' state. The hops of a nexthop object are
-// the object's.
-bool same(const Route& a, const Route& b) {
-  if (rank(a) != rank(b) || a.nexthop_id != b.nexthop_id || a.protocol != b.protocol || a.scope != b.scope)
-    return false;
-  if (a.nexthop_id != 0) return a.prefsrc == b.prefsrc;
-  return a.type == b.type && a.prefsrc == b.prefsrc && same_hops(a.hops, b.hops);
+// The same route, whatever the kernel has meanwhile said of its hops' state.
+bool same(const Path& a, const Path& b) {
+  return rank(a) == rank(b) && a.nexthop_id == b.nexthop_id && a.protocol == b.protocol &&
+         a.scope == b.scope && a.type == b.type && a.prefsrc == b.prefsrc && same_hops(a.hops, b.hops);
 }
 
 // ip6_route.h, rt6_qualify_for_ecmp: such routes of one metric are siblings of one multipath route.
-bool joins_siblings(const Route& route) {
-  return !route.dst.address.is_v4() && route.nexthop_id == 0 && route.protocol != RTPROT_RA &&
-         !route.hops.empty() && std::all_of(route.hops.begin(), route.hops.end(), [](const Hop& hop) {
-           return hop.via.has_value();
-         });
+bool joins_siblings(const Path& path) {
+  return !path.is_v4() && path.nexthop_id == 0 && path.protocol != RTPROT_RA && !path.hops.empty() &&
+         std::all_of(path.hops.begin(), path.hops.end(), [](const Hop& hop) { return hop.via.has_value(); });
 }
 
 bool same_gateway(const Hop& a, const Hop& b) { return a.ifindex == b.ifindex && a.via == b.via; }
 
 }  // namespace
 
-const Route* RouteTable::lookup(uint32_t table, const net::IpAddr& ip) const {
-  const auto lengths = lengths_.find({table, ip.family()});
-  if (lengths == lengths_.end()) return nullptr;
-  for (unsigned length = ip.width_bits() + 1; length-- > 0;) {
-    if (lengths->second.count[length] == 0) continue;
-    const auto node = nodes_.find(Key{table, net::Prefix::of(ip, length)});
-    if (node == nodes_.end()) continue;
-    for (const Entry& entry : node->second.entries)
-      if (entry.route.tos == 0) return &entry.route;
-  }
-  return nullptr;
+// --- Rows.
+
+RouteTable::Key RouteTable::key_of(uint32_t table, const net::Prefix& dst) {
+  Key key{{}, table, dst.address.is_v4(), dst.length};
+  const auto bytes = dst.address.bytes();
+  std::memcpy(key.address.data(), bytes.data(), bytes.size());
+  return key;
 }
 
-std::vector<const Route*> RouteTable::sorted() const {
-  std::vector<const Node*> nodes;
-  nodes.reserve(nodes_.size());
-  for (const auto& [key, node] : nodes_) nodes.push_back(&node);
-  std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) {
-    return std::tie(a->key.table, a->key.dst) < std::tie(b->key.table, b->key.dst);
-  });
-  std::vector<const Route*> routes;
+RouteTable::Key RouteTable::key_of(RowId row) const {
+  const Row& r = rows_[row];
+  return {
+      {r.address[0], r.address[1]}, path_of(row)->table, (r.info & kIpv4) != 0, static_cast<uint8_t>(r.info)};
+}
+
+uint32_t RouteTable::hash_of(const Key& key) {
+  constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ull;
+  uint64_t hash = (key.address[0] ^ key.table ^ (uint64_t{key.length} << 40)) * kOdd;
+  hash = (hash ^ (hash >> 32) ^ key.address[1]) * kOdd;
+  return static_cast<uint32_t>(hash >> 32);
+}
+
+bool RouteTable::has_key(RowId row, const Key& key) const {
+  const Row& r = rows_[row];
+  return r.address[0] == key.address[0] && r.address[1] == key.address[1] &&
+         static_cast<uint8_t>(r.info) == key.length && ((r.info & kIpv4) != 0) == key.v4 &&
+         path_of(row)->table == key.table;
+}
+
+net::Prefix RouteTable::prefix_of(RowId row) const {
+  Row& r = rows_[row];
+  const uint64_t address[2] = {load(r.address[0]), load(r.address[1])};
+  const uint64_t info = load(r.info);
+  std::array<uint8_t, 16> bytes;
+  std::memcpy(bytes.data(), address, sizeof(address));
+  const size_t size = (info & kIpv4) != 0 ? 4 : 16;
+  return {*net::IpAddr::from_bytes(std::span(bytes.data(), size)), static_cast<uint8_t>(info)};
+}
+
+RouteTable::RowId RouteTable::prepare(const Route& route, Mark mark) {
+  RowId row;
+  if (free_.empty()) {
+    row = rows_.grow();
+  } else {
+    row = free_.back();
+    free_.pop_back();
+  }
+  const Key key = key_of(route.table, route.dst);
+  Row& r = rows_[row];
+  store(r.address[0], key.address[0]);
+  store(r.address[1], key.address[1]);
+  set_path(row, paths_.hold(route), key.length | (key.v4 ? kIpv4 : 0));
+  r.mark = mark;
+  r.next = kNone;
+  return row;
+}
+
+void RouteTable::discard(RowId row) {
+  const PathId path = path_id(row);
+  store(rows_[row].info, 0);
+  paths_.release(path);
+  free_.push_back(row);
+}
+
+void RouteTable::set_path(RowId row, PathId path, uint64_t flags) {
+  store(rows_[row].info, uint64_t{path} << 32 | flags);
+}
+
+void RouteTable::link_to_path(RowId row) {
+  const PathId path = path_id(row);
+  if (path >= first_of_path_.size()) first_of_path_.resize(path + 1, kNone);
+  RowId& first = first_of_path_[path];
+  rows_[row].path_before = kNone;
+  rows_[row].path_behind = first;
+  if (first != kNone) rows_[first].path_before = row;
+  first = row;
+}
+
+void RouteTable::unlink_from_path(RowId row) {
+  const Row& r = rows_[row];
+  if (r.path_before != kNone)
+    rows_[r.path_before].path_behind = r.path_behind;
+  else
+    first_of_path_[path_id(row)] = r.path_behind;
+  if (r.path_behind != kNone) rows_[r.path_behind].path_before = r.path_before;
+}
+
+// --- Look-ups.
+
+const RouteTable::Rows& RouteTable::chain(const Key& key) const {
+  chain_.clear();
+  const auto first = index_.find(hash_of(key), [&](RowId row) { return has_key(row, key); });
+  for (RowId row = first.value_or(kNone); row != kNone; row = rows_[row].next) chain_.push_back(row);
+  return chain_;
+}
+
+std::optional<RouteTable::Found> RouteTable::lookup(uint32_t table, const net::IpAddr& ip,
+                                                    const std::function<bool(const Path&)>& usable) const {
+  const auto lengths = lengths_.find({table, ip.family()});
+  if (lengths == lengths_.end()) return std::nullopt;
+  for (unsigned length = ip.width_bits() + 1; length-- > 0;) {
+    if (lengths->second.count[length] == 0) continue;
+    for (const RowId row : chain(key_of(table, net::Prefix::of(ip, length)))) {
+      const Path* path = path_of(row);
+      if (path->tos == 0 && usable(*path)) return at(row);
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<RouteTable::Found> RouteTable::sorted() const {
+  struct Place {
+    uint32_t table;
+    net::Prefix dst;
+    RowId row;
+    auto operator<=>(const Place&) const = default;
+  };
+  std::vector<Place> places;
+  places.reserve(size_);
+  for (RowId row = 0; row < rows_.size(); ++row)
+    if ((rows_[row].info & kPresent) != 0) places.push_back({path_of(row)->table, prefix_of(row), row});
+  std::sort(places.begin(), places.end());
+  std::vector<Found> routes;
   routes.reserve(size_);
-  for (const Node* node : nodes)
-    for (const Entry& entry : node->entries) routes.push_back(&entry.route);
+  for (size_t i = 0; i < places.size(); i = routes.size())
+    for (const RowId row : chain(key_of(places[i].table, places[i].dst))) routes.push_back(at(row));
   return routes;
 }
 
-bool RouteTable::confirm(const Route& route, uint64_t mark, uint64_t oldest) {
-  const auto node = nodes_.find(Key{route.table, route.dst});
-  if (node == nodes_.end()) return false;
-  for (Entry& entry : node->second.entries) {
-    if (!(entry.route == route)) continue;
-    if (is_overtaken(node->second, entry, oldest)) return false;
-    entry.mark = mark;
+bool RouteTable::confirm(const Route& route, Mark mark, Mark oldest) {
+  if (index_.empty()) return false;
+  const Rows& rows = chain(key_of(route.table, route.dst));
+  for (const RowId row : rows) {
+    if (rows_[row].mark >= oldest || !(*path_of(row) == static_cast<const Path&>(route))) continue;
+    if (is_overtaken(rows, row, oldest)) return false;
+    rows_[row].mark = mark;
     return true;
   }
   return false;
 }
 
-std::vector<Route> RouteTable::older_than(uint64_t mark) const {
-  std::vector<Route> older;
-  for (const auto& [key, node] : nodes_)
-    for (const Entry& entry : node.entries)
-      if (entry.mark < mark) older.push_back(entry.route);
+std::vector<RouteTable::RowId> RouteTable::older_than(Mark mark) const {
+  std::vector<RowId> older;
+  for (RowId row = 0; row < rows_.size(); ++row)
+    if ((rows_[row].info & kPresent) != 0 && rows_[row].mark < mark) older.push_back(row);
   return older;
 }
 
-void RouteTable::put(Route route, Place place, uint64_t mark, uint64_t oldest, const Changed& changed) {
-  Node& node = node_of(route);
-  Entry* old = find_same(node, route);
-  if (old != nullptr && place == Place::dumped && is_overtaken(node, *old, oldest)) {
-    take(node, static_cast<size_t>(old - node.entries.data()), changed);
-    old = nullptr;
-  }
-  if (old == nullptr) old = find_replaced(node, route, place, oldest);
-  if (old != nullptr) {
-    old->mark = mark;
-    change(node, *old, std::move(route), changed);
-    return;
-  }
-  const auto at = node.entries.begin() + static_cast<ptrdiff_t>(position(node, route, place, mark));
-  const auto entry = node.entries.insert(at, Entry{std::move(route), mark});
-  index(node, entry->route, true);
-  ++size_;
-  changed(nullptr, &entry->route);
+void RouteTable::forget_marks() {
+  for (RowId row = 0; row < rows_.size(); ++row) rows_[row].mark = 0;
 }
 
-void RouteTable::remove(const Route& told, const Changed& changed) {
-  const auto found = nodes_.find(Key{told.table, told.dst});
-  if (found == nodes_.end()) return;
-  Node& node = found->second;
-  if (const Entry* entry = find_same(node, told)) {
-    take(node, static_cast<size_t>(entry - node.entries.data()), changed);
-    drop_if_empty(node);
+// --- Changes.
+
+void RouteTable::put(RowId row, Place place, Mark oldest) {
+  const Key key = key_of(row);
+  const Path& path = *path_of(row);
+  const Rows* rows = &chain(key);
+  RowId old = find_same(*rows, path, place == Place::dumped ? oldest : kAnyMark);
+  if (old != kNone && place == Place::dumped && is_overtaken(*rows, old, oldest)) {
+    remove(old);
+    rows = &chain(key);
+    old = kNone;
+  }
+  // IPv6 replaces the first, also by what stands elsewhere already, and then has it twice. One on a nexthop
+  // object may be told because that was replaced, and means itself.
+  const bool replaces_first = place == Place::replace && !path.is_v4() && path.nexthop_id == 0;
+  if (old == kNone || replaces_first) old = find_replaced(*rows, path, place, oldest);
+  if (old == kNone) return enter(*rows, key, row, position(*rows, row, place));
+  rows_[old].mark = rows_[row].mark;
+  const PathId after = path_id(row);
+  paths_.hold(after);
+  discard(row);
+  change(old, after);
+  paths_.release(after);
+}
+
+void RouteTable::enter(const Rows& rows, const Key& key, RowId row, size_t at) {
+  if (at > 0) {
+    rows_[row].next = rows_[rows[at - 1]].next;
+    rows_[rows[at - 1]].next = row;
+  } else if (!rows.empty()) {
+    rows_[row].next = rows[0];
+    index_.replace(hash_of(key), row, [&](RowId other) { return other == rows[0]; });
+  } else {
+    index_.add(hash_of(key), row);
+    count(key, true);
+  }
+  link_to_path(row);
+  store(rows_[row].info, rows_[row].info | kPresent);
+  ++size_;
+  changed_(prefix_of(row), nullptr, path_of(row));
+}
+
+void RouteTable::remove(RowId row) {
+  const Key key = key_of(row);
+  const Rows& rows = chain(key);
+  const RowId next = rows_[row].next;
+  if (rows[0] != row)
+    rows_[*(std::find(rows.begin(), rows.end(), row) - 1)].next = next;
+  else if (next != kNone)
+    index_.replace(hash_of(key), next, [&](RowId other) { return other == row; });
+  else
+    index_.remove(hash_of(key), [&](RowId other) { return other == row; });
+  if (rows.size() == 1) count(key, false);
+  const Found before = at(row);
+  unlink_from_path(row);
+  discard(row);
+  --size_;
+  changed_(before.dst, before.path, nullptr);
+}
+
+void RouteTable::count(const Key& key, bool add) {
+  const auto lengths =
+      lengths_.try_emplace({key.table, key.v4 ? net::Family::ipv4 : net::Family::ipv6}).first;
+  if (add) {
+    ++lengths->second.count[key.length];
+    ++lengths->second.total;
     return;
   }
+  --lengths->second.count[key.length];
+  if (--lengths->second.total == 0) lengths_.erase(lengths);
+}
+
+void RouteTable::remove(const Route& told) {
+  const Rows& rows = chain(key_of(told.table, told.dst));
+  if (const RowId row = find_same(rows, told, kAnyMark); row != kNone) return remove(row);
   if (!joins_siblings(told)) return;
-  for (Entry& entry : node.entries) {
-    if (!joins_siblings(entry.route) || entry.route.metric != told.metric) continue;
-    Route after = entry.route;
+  for (const RowId row : rows) {
+    const Path& path = *path_of(row);
+    if (!joins_siblings(path) || path.metric != told.metric) continue;
+    Path after = path;
     for (const Hop& gone : told.hops)
       std::erase_if(after.hops, [&](const Hop& hop) { return same_gateway(hop, gone); });
-    if (after.hops.empty())
-      take(node, static_cast<size_t>(&entry - node.entries.data()), changed);
-    else
-      change(node, entry, std::move(after), changed);
-    drop_if_empty(node);
-    return;
+    if (after.hops.empty()) return remove(row);
+    const PathId id = paths_.hold(after);
+    change(row, id);
+    return paths_.release(id);
   }
 }
 
-void RouteTable::revise_on_link(int ifindex, const Rule& rule, const Changed& changed) {
-  const auto on_link = [&](const Route& route) {
-    return std::any_of(route.hops.begin(), route.hops.end(),
-                       [&](const Hop& hop) { return hop.ifindex == ifindex; });
-  };
-  revise(on_link_.copy(ifindex), on_link, rule, changed);
+// `after` is held by the caller.
+void RouteTable::change(RowId row, PathId after) {
+  const PathId before = path_id(row);
+  if (before == after) return;
+  const Path* was = paths_.at(before);  // good after its release: only the next reclaim takes it away
+  unlink_from_path(row);
+  paths_.hold(after);
+  set_path(row, after, rows_[row].info & UINT32_MAX);
+  link_to_path(row);
+  paths_.release(before);
+  changed_(prefix_of(row), was, paths_.at(after));
 }
 
-void RouteTable::revise_on_nexthop(uint32_t id, const Rule& rule, const Changed& changed) {
-  const auto on_nexthop = [&](const Route& route) { return route.nexthop_id == id; };
-  revise(on_nexthop_.copy(id), on_nexthop, rule, changed);
-}
-
-void RouteTable::revise_with_prefsrc(const net::IpAddr& ip, const Rule& rule, const Changed& changed) {
-  const auto with_prefsrc = [&](const Route& route) { return route.prefsrc == ip; };
-  revise(with_prefsrc_.copy(ip), with_prefsrc, rule, changed);
-}
-
-// The index leads to the prefix; other routes of the prefix are none of the rule's business.
-template <typename Concerned>
-void RouteTable::revise(const std::vector<Node*>& nodes, const Concerned& concerned, const Rule& rule,
-                        const Changed& changed) {
-  for (Node* node : nodes) {
-    for (size_t i = 0; i < node->entries.size();) {
-      if (!concerned(node->entries[i].route)) {
-        ++i;
-        continue;
-      }
-      std::optional<Route> after = rule(node->entries[i].route);
-      if (!after) {
-        take(*node, i, changed);
-        continue;
-      }
-      change(*node, node->entries[i], std::move(*after), changed);
-      ++i;
-    }
-    drop_if_empty(*node);
+void RouteTable::revise(const std::vector<PathId>& paths, const Rule& rule) {
+  for (const PathId id : paths) {
+    if (id >= first_of_path_.size() || first_of_path_[id] == kNone) continue;  // of rows not put yet
+    paths_.hold(id);
+    const std::optional<Path> after = rule(*paths_.at(id));
+    const PathId next = after ? paths_.hold(*after) : id;
+    while (next != id && first_of_path_[id] != kNone) change(first_of_path_[id], next);
+    while (!after && first_of_path_[id] != kNone) remove(first_of_path_[id]);
+    if (after) paths_.release(next);
+    paths_.release(id);
   }
 }
 
-RouteTable::Entry* RouteTable::find_same(Node& node, const Route& route) {
-  for (Entry& entry : node.entries)
-    if (same(entry.route, route)) return &entry;
-  return nullptr;
+// --- Which of them are the same.
+
+RouteTable::RowId RouteTable::find_same(const Rows& rows, const Path& path, Mark below) const {
+  for (const RowId row : rows)
+    if (rows_[row].mark < below && same(*path_of(row), path)) return row;
+  return kNone;
 }
 
-// The entry whose place a route takes that is not there yet.
-RouteTable::Entry* RouteTable::find_replaced(Node& node, const Route& route, Place place, uint64_t oldest) {
-  Entry* other_kind = nullptr;
-  for (Entry& entry : node.entries) {
-    if (rank(entry.route) != rank(route)) continue;
-    const bool siblings = joins_siblings(route) && joins_siblings(entry.route);
+// The row whose place a route takes that is not there yet.
+RouteTable::RowId RouteTable::find_replaced(const Rows& rows, const Path& path, Place place,
+                                            Mark oldest) const {
+  RowId other_kind = kNone;
+  for (const RowId row : rows) {
+    const Path& entry = *path_of(row);
+    if (rank(entry) != rank(path)) continue;
     if (place == Place::dumped) {
-      if (entry.mark < oldest) return &entry;
+      if (rows_[row].mark < oldest) return row;
       continue;
     }
-    if (siblings) return &entry;  // the message tells the whole set
+    if (joins_siblings(path) && joins_siblings(entry)) return row;  // the message tells the whole set
     if (place != Place::replace) continue;
     // IPv6 prefers to replace a sibling set by a sibling set, a lone route by a lone route.
-    if (joins_siblings(route) == joins_siblings(entry.route)) return &entry;
-    if (other_kind == nullptr) other_kind = &entry;
+    if (joins_siblings(path) == joins_siblings(entry)) return row;
+    if (other_kind == kNone) other_kind = row;
   }
   return other_kind;
 }
 
 // The dump told an equal before this route that stands behind it here.
-bool RouteTable::is_overtaken(const Node& node, const Entry& entry, uint64_t oldest) {
-  const auto behind = node.entries.begin() + (&entry - node.entries.data()) + 1;
-  return std::any_of(behind, node.entries.end(), [&](const Entry& other) {
-    return other.mark >= oldest && rank(other.route) == rank(entry.route);
+bool RouteTable::is_overtaken(const Rows& rows, RowId row, Mark oldest) const {
+  const auto behind = std::find(rows.begin(), rows.end(), row) + 1;
+  return std::any_of(behind, rows.end(), [&](RowId other) {
+    return rows_[other].mark >= oldest && rank(*path_of(other)) == rank(*path_of(row));
   });
 }
 
-size_t RouteTable::position(const Node& node, const Route& route, Place place, uint64_t mark) {
-  const auto stands_before = [&](const Entry& entry) {
-    if (rank(entry.route) != rank(route)) return rank(entry.route) < rank(route);
-    if (place == Place::dumped) return entry.mark < mark;
-    return place == Place::last || !route.dst.address.is_v4();
+size_t RouteTable::position(const Rows& rows, RowId row, Place place) const {
+  const Path& path = *path_of(row);
+  const auto stands_before = [&](RowId other) {
+    const auto theirs = rank(*path_of(other)), ours = rank(path);
+    if (theirs != ours) return theirs < ours;
+    if (place == Place::dumped) return rows_[other].mark < rows_[row].mark;
+    return place == Place::last || !path.is_v4();
   };
-  const auto& entries = node.entries;
-  return static_cast<size_t>(std::find_if_not(entries.begin(), entries.end(), stands_before) -
-                             entries.begin());
-}
-
-RouteTable::Node& RouteTable::node_of(const Route& route) {
-  const Key key{route.table, route.dst};
-  const auto [place, is_new] = nodes_.try_emplace(key);
-  if (is_new) {
-    place->second.key = key;
-    Lengths& lengths = lengths_[{key.table, key.dst.address.family()}];
-    ++lengths.count[key.dst.length];
-    ++lengths.total;
-  }
-  return place->second;
-}
-
-void RouteTable::drop_if_empty(Node& node) {
-  if (!node.entries.empty()) return;
-  const Key key = node.key;
-  const auto lengths = lengths_.find({key.table, key.dst.address.family()});
-  --lengths->second.count[key.dst.length];
-  if (--lengths->second.total == 0) lengths_.erase(lengths);
-  nodes_.erase(key);
-}
-
-void RouteTable::change(Node& node, Entry& entry, Route after, const Changed& changed) {
-  if (entry.route == after) return;
-  index(node, entry.route, false);
-  const Route before = std::exchange(entry.route, std::move(after));
-  reindex(node);
-  changed(&before, &entry.route);
-}
-
-void RouteTable::take(Node& node, size_t index_of, const Changed& changed) {
-  const Route before = std::move(node.entries[index_of].route);
-  index(node, before, false);
-  node.entries.erase(node.entries.begin() + static_cast<ptrdiff_t>(index_of));
-  reindex(node);
-  --size_;
-  changed(&before, nullptr);
-}
-
-void RouteTable::index(Node& node, const Route& route, bool add) {
-  const auto set = [&](auto& index, const auto& reference) {
-    if (add)
-      index.add(reference, &node);
-    else
-      index.remove(reference, &node);
-  };
-  for (const Hop& hop : route.hops)
-    if (hop.ifindex != 0) set(on_link_, hop.ifindex);
-  if (route.nexthop_id != 0) set(on_nexthop_, route.nexthop_id);
-  if (route.prefsrc) set(with_prefsrc_, *route.prefsrc);
-}
-
-// Other routes of the node may refer to the same: what one of them left is entered again.
-void RouteTable::reindex(Node& node) {
-  for (const Entry& entry : node.entries) index(node, entry.route, true);
+  return static_cast<size_t>(std::find_if_not(rows.begin(), rows.end(), stands_before) - rows.begin());
 }
 
 }  // namespace culvert::mirror

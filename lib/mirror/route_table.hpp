@@ -3,6 +3,13 @@
 // A prefix of a table holds several routes, ordered as the kernel looks at them: higher TOS first, then lower
 // metric, then the order in which they were put there (fib_trie.c, fib_insert_alias; ip6_fib.c,
 // fib6_add_rt2node).
+//
+// A route is a row of 40 bytes: its destination and the number of its path, which it shares with all that
+// lead the same way (path_table.hpp). The rows of a prefix are chained in their order, and the first is found
+// by an index of 8 bytes a place; those of a path are chained too, so that what happens to a link finds its
+// routes. Written by the control lcore; for_each() is for readers of the change counter (changes.hpp), who
+// throw away what they saw if it moved meanwhile: a row may then have been half of one route and half of
+// another.
 #pragma once
 
 #include <array>
@@ -10,11 +17,11 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
-#include "mirror/table.hpp"
-#include "netlink/objects.hpp"
+#include "mirror/chunks.hpp"
+#include "mirror/path_table.hpp"
+#include "mirror/prefix_index.hpp"
 
 namespace culvert::mirror {
 
@@ -24,9 +31,10 @@ using netlink::Route;
 class RouteTable {
  public:
   // Told of each change; null as in Listener::on_route.
-  using Changed = std::function<void(const Route* before, const Route* after)>;
-  // What becomes of a route: nullopt: it goes.
-  using Rule = std::function<std::optional<Route>(const Route&)>;
+  using Changed = std::function<void(const net::Prefix& dst, const Path* before, const Path* after)>;
+  // What becomes of the routes of a path: nullopt: they go.
+  using Rule = std::function<std::optional<Path>(const Path&)>;
+  using RowId = uint32_t;
 
   // How a new route finds its place (flags of its RTM_NEWROUTE).
   enum class Place {
@@ -36,72 +44,117 @@ class RouteTable {
     dumped,   // by its mark; instead of an equal that the dump did not confirm
   };
 
-  struct Key {
-    uint32_t table;
+  struct Found {
     net::Prefix dst;
-    bool operator==(const Key&) const = default;
+    const Path* path;
   };
 
-  struct Entry {
-    Route route;
-    uint64_t mark;
-  };
-  struct Node {
-    Key key;
-    std::vector<Entry> entries;
-  };
+  RouteTable(rcu::RetireQueue& retired, Changed changed) : paths_(retired), changed_(std::move(changed)) {}
 
   size_t size() const { return size_; }
-  // Mirror::lookup().
-  const Route* lookup(uint32_t table, const net::IpAddr& ip) const;
-  std::vector<const Route*> sorted() const;
+  // The first route that covers `ip` and is for no TOS of its own, longest prefix first, for whose path
+  // `usable` holds.
+  std::optional<Found> lookup(uint32_t table, const net::IpAddr& ip,
+                              const std::function<bool(const Path&)>& usable) const;
+  // By table, prefix, and the kernel's order.
+  std::vector<Found> sorted() const;
 
   // As of Table. `oldest` is the first mark of the running dump. A route that no longer stands where it stood
   // among its equals is not confirmed, and put() as dumped takes it away and enters it anew.
-  bool confirm(const Route& route, uint64_t mark, uint64_t oldest);
-  void put(Route route, Place place, uint64_t mark, uint64_t oldest, const Changed& changed);
-  std::vector<Route> older_than(uint64_t mark) const;
+  bool confirm(const Route& route, Mark mark, Mark oldest);
+  // A row that nobody sees until it is put, which it is once, or discarded.
+  RowId prepare(const Route& route, Mark mark);
+  void put(RowId row, Place place, Mark oldest);
+  void discard(RowId row);
+  // Of a row that is about to be put.
+  void prefetch(RowId row) const { index_.prefetch(hash_of(key_of(row))); }
 
+  std::vector<RowId> older_than(Mark mark) const;
+  void forget_marks();
+  Found at(RowId row) const { return {prefix_of(row), path_of(row)}; }
+
+  void remove(RowId row);
   // RTM_DELROUTE: takes away the route, or of an IPv6 multipath route the siblings told.
-  void remove(const Route& told, const Changed& changed);
+  void remove(const Route& told);
 
   // Applies a rule to every route with a hop on the link, on the nexthop object, with the preferred source.
-  void revise_on_link(int ifindex, const Rule& rule, const Changed& changed);
-  void revise_on_nexthop(uint32_t id, const Rule& rule, const Changed& changed);
-  void revise_with_prefsrc(const net::IpAddr& ip, const Rule& rule, const Changed& changed);
+  void revise_on_link(int ifindex, const Rule& rule) { revise(paths_.on_link(ifindex), rule); }
+  void revise_on_nexthop(uint32_t id, const Rule& rule) { revise(paths_.on_nexthop(id), rule); }
+  void revise_with_prefsrc(const net::IpAddr& ip, const Rule& rule) { revise(paths_.with_prefsrc(ip), rule); }
+
+  // Readers.
+  template <typename Visit>
+  void for_each(const Visit& visit) const {
+    for (RowId row = 0; row < rows_.size(); ++row) {
+      const uint64_t info = load(rows_[row].info);
+      if ((info & kPresent) != 0) visit(prefix_of(row), static_cast<PathId>(info >> 32));
+    }
+  }
+  const Path* path(PathId id) const { return paths_.at(id); }
 
  private:
-  struct Hash {
-    size_t operator()(const Key& key) const {
-      return net::hash_combine(std::hash<net::Prefix>{}(key.dst), key.table);
-    }
+  struct Row {
+    uint64_t address[2];  // as on the wire; IPv4 in the first four bytes; also read by others
+    uint64_t info;        // path << 32, kPresent, kIpv4, length; likewise
+    Mark mark;
+    RowId next;                      // of the same prefix; kNone: the last
+    RowId path_before, path_behind;  // of the same path; likewise
+  };
+  static_assert(sizeof(Row) == 40);
+  static constexpr RowId kNone = UINT32_MAX;
+  static constexpr Mark kAnyMark = UINT32_MAX;
+  static constexpr uint64_t kPresent = 1 << 16, kIpv4 = 1 << 17;
+
+  struct Key {
+    std::array<uint64_t, 2> address;
+    uint32_t table;
+    bool v4;
+    uint8_t length;
   };
   struct Lengths {  // of one table and family: how many prefixes of each length
     std::array<uint32_t, 129> count{};
     size_t total = 0;
   };
+  using Rows = std::vector<RowId>;
 
-  Entry* find_same(Node& node, const Route& route);
-  Entry* find_replaced(Node& node, const Route& route, Place place, uint64_t oldest);
-  static bool is_overtaken(const Node& node, const Entry& entry, uint64_t oldest);
-  static size_t position(const Node& node, const Route& route, Place place, uint64_t mark);
+  // Release and acquire keep them behind and ahead of the change counter (changes.hpp).
+  static uint64_t load(uint64_t& word) { return std::atomic_ref(word).load(std::memory_order_acquire); }
+  static void store(uint64_t& word, uint64_t value) {
+    std::atomic_ref(word).store(value, std::memory_order_release);
+  }
 
-  Node& node_of(const Route& route);
-  void drop_if_empty(Node& node);
-  void change(Node& node, Entry& entry, Route after, const Changed& changed);
-  void take(Node& node, size_t index, const Changed& changed);
-  template <typename Concerned>
-  void revise(const std::vector<Node*>& nodes, const Concerned& concerned, const Rule& rule,
-              const Changed& changed);
-  void index(Node& node, const Route& route, bool add);
-  void reindex(Node& node);
+  static Key key_of(uint32_t table, const net::Prefix& dst);
+  static uint32_t hash_of(const Key& key);
+  Key key_of(RowId row) const;
+  bool has_key(RowId row, const Key& key) const;
+  net::Prefix prefix_of(RowId row) const;
+  PathId path_id(RowId row) const { return static_cast<PathId>(rows_[row].info >> 32); }
+  const Path* path_of(RowId row) const { return paths_.at(path_id(row)); }
 
-  std::unordered_map<Key, Node, Hash> nodes_;  // a node stays where it is: the indexes point to it
+  // The rows of a prefix, in order. The scratch is overwritten by the next call.
+  const Rows& chain(const Key& key) const;
+  RowId find_same(const Rows& rows, const Path& path, Mark below) const;  // of those with a lower mark
+  RowId find_replaced(const Rows& rows, const Path& path, Place place, Mark oldest) const;
+  bool is_overtaken(const Rows& rows, RowId row, Mark oldest) const;
+  size_t position(const Rows& rows, RowId row, Place place) const;
+
+  void enter(const Rows& rows, const Key& key, RowId row, size_t at);
+  void count(const Key& key, bool add);
+  void set_path(RowId row, PathId path, uint64_t flags);
+  void link_to_path(RowId row);
+  void unlink_from_path(RowId row);
+  void change(RowId row, PathId after);
+  void revise(const std::vector<PathId>& paths, const Rule& rule);
+
+  Chunks<Row> rows_;
+  std::vector<RowId> free_;
+  PathTable paths_;
+  std::vector<RowId> first_of_path_;  // by path
+  PrefixIndex index_;                 // the first row of each prefix
   std::map<std::pair<uint32_t, net::Family>, Lengths> lengths_;
-  Index<int, Node*> on_link_;
-  Index<uint32_t, Node*> on_nexthop_;
-  Index<net::IpAddr, Node*> with_prefsrc_;
+  mutable Rows chain_;  // scratch
   size_t size_ = 0;
+  const Changed changed_;
 };
 
 }  // namespace culvert::mirror

@@ -17,18 +17,55 @@ void enter(Index<Reference, Key>& index, const Reference& reference, const Key& 
     index.remove(reference, key);
 }
 
-template <typename T>
-void replay_all(Listener& listener, const std::vector<const T*>& objects) {
-  for (const T* object : objects) Listeners::tell(listener, static_cast<const T*>(nullptr), object);
+// The kernel tells with a route what its nexthop object says (fib_semantics.c and ip6 route.c,
+// fib_dump_info, rt6_fill_node): the hops, and that it is a blackhole.
+Route without_nexthop(Route route) {
+  route.hops.clear();
+  if (route.type == RTN_BLACKHOLE) route.type = RTN_UNICAST;
+  return route;
+}
+
+// fib_trie.c, fib_table_lookup, and ip6 route.c, rt6_select: a route whose hops are all dead is passed over.
+bool is_alive(const Path& path) {
+  return path.hops.empty() || std::any_of(path.hops.begin(), path.hops.end(),
+                                          [](const Hop& hop) { return (hop.flags & RTNH_F_DEAD) == 0; });
 }
 
 }  // namespace
 
-void Store::update_routes_on_nexthop(uint32_t id) {
-  const Nexthop* nexthop = table<Nexthop>().find(id);
-  if (nexthop == nullptr) return;
-  routes_.revise_on_nexthop(
-      id, [&](const Route& route) { return with_present_hops(route, *nexthop); }, tell_);
+bool Store::confirm(const Route& route, Mark mark, Mark oldest) {
+  if (route.nexthop_id == 0) return routes_.confirm(route, mark, oldest);
+  return routes_.confirm(without_nexthop(route), mark, oldest);
+}
+
+RouteTable::RowId Store::prepare(const Route& route, Mark mark) {
+  if (route.nexthop_id == 0) return routes_.prepare(route, mark);
+  return routes_.prepare(without_nexthop(route), mark);
+}
+
+void Store::remove(const Route& told) {
+  const Changes::Writing writing(changes_);
+  routes_.remove(told.nexthop_id == 0 ? told : without_nexthop(told));
+}
+
+std::optional<Route> Store::lookup(uint32_t table, const net::IpAddr& ip) const {
+  const auto found = routes_.lookup(table, ip, [this](const Path& path) {
+    return is_alive(path.nexthop_id == 0 ? path : with_present_hops(path));
+  });
+  return found ? std::optional(route(*found)) : std::nullopt;
+}
+
+std::optional<Route> Store::route_to(const Flow& flow) const {
+  return policy_.find(flow, {[this](int ifindex) { return table<Link>().find(ifindex); },
+                             [this](const std::string& name) { return link_by_name(name); },
+                             [this](uint32_t table, const net::IpAddr& ip) { return lookup(table, ip); }});
+}
+
+Route Store::route(const RouteTable::Found& found) const {
+  Route route;
+  static_cast<Path&>(route) = found.path->nexthop_id == 0 ? *found.path : with_present_hops(*found.path);
+  route.dst = found.dst;
+  return route;
 }
 
 bool Store::has_ipv4_address(int ifindex) const {
@@ -48,11 +85,10 @@ const Link* Store::link_by_name(const std::string& name) const {
 }
 
 void Store::replay(Listener& listener) const {
-  replay_all(listener, table<Link>().sorted());
-  replay_all(listener, table<Address>().sorted());
-  replay_all(listener, table<Nexthop>().sorted());
-  replay_all(listener, table<Neighbour>().sorted());
-  replay_all(listener, routes_.sorted());
+  for_each_object(
+      [&](const auto& object) { tell(listener, static_cast<decltype(&object)>(nullptr), &object); });
+  routes_.for_each(
+      [&](const net::Prefix& dst, PathId path) { listener.on_route(dst, nullptr, routes_.path(path)); });
 }
 
 // Two links may swap names: a name is only given up by the link that still has it.
@@ -79,19 +115,12 @@ void Store::index(const Nexthop& nexthop, bool add) {
   for (const auto& [member, weight] : nexthop.group) enter(groups_with_, member, nexthop.id, add);
 }
 
-Route Store::completed(Route route) const {
-  if (route.nexthop_id == 0) return route;
-  const Nexthop* nexthop = table<Nexthop>().find(route.nexthop_id);
-  // A blackhole is told with the loopback device as a hop.
-  if (route.type == RTN_BLACKHOLE) route.hops.clear();
-  if (nexthop == nullptr || !route.hops.empty()) return route;
-  return with_present_hops(route, *nexthop);
-}
-
-Route Store::with_present_hops(const Route& route, const Nexthop& nexthop) const {
+Path Store::with_present_hops(const Path& path) const {
+  const Nexthop* nexthop = table<Nexthop>().find(path.nexthop_id);
+  if (nexthop == nullptr) return path;
   std::vector<const Nexthop*> members;
-  for (const auto& [id, weight] : nexthop.group) members.push_back(table<Nexthop>().find(id));
-  return rules::with_nexthop(route, nexthop, members);
+  for (const auto& [id, weight] : nexthop->group) members.push_back(table<Nexthop>().find(id));
+  return rules::with_nexthop(path, *nexthop, members);
 }
 
 }  // namespace culvert::mirror

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "mirror/slots.hpp"
 #include "net/address.hpp"
 
 namespace culvert::mirror {
@@ -57,64 +57,81 @@ class Index {
   std::unordered_map<Reference, Keys, KeyHash> keys_;
 };
 
-// Objects by key. Each has a mark: the number of the dumped message that last confirmed it (store.hpp).
+// The number of a dumped message (store.hpp).
+using Mark = uint32_t;
+
+// Objects by key. Each has a mark: the message of a dump that last confirmed it. Written by the control
+// lcore; for_each() is for readers that are online too.
 template <typename T>
 class Table {
  public:
-  using Key = decltype(std::declval<const T&>().key());
+  using Key = std::remove_cvref_t<decltype(std::declval<const T&>().key())>;
+
+  explicit Table(rcu::RetireQueue& retired) : objects_(retired) {}
 
   size_t size() const { return entries_.size(); }
 
   const T* find(const Key& key) const {
     const auto found = entries_.find(key);
-    return found == entries_.end() ? nullptr : &found->second.object;
+    return found == entries_.end() ? nullptr : objects_.at(found->second.number);
   }
 
   // True if the very same object is here; it is marked then.
-  bool confirm(const T& object, uint64_t mark) {
+  bool confirm(const T& object, Mark mark) {
     const auto found = entries_.find(object.key());
-    if (found == entries_.end() || !(found->second.object == object)) return false;
+    if (found == entries_.end() || !(*objects_.at(found->second.number) == object)) return false;
     found->second.mark = mark;
     return true;
   }
 
-  // Returns what was there before.
-  std::optional<T> put(const T& object, uint64_t mark) {
-    const auto [place, is_new] = entries_.try_emplace(object.key(), Entry{object, mark});
-    if (is_new) return std::nullopt;
+  // Returns what was there before, good until the retire queue is next reclaimed.
+  const T* put(const T& object, Mark mark) {
+    const auto [place, is_new] = entries_.try_emplace(object.key());
     place->second.mark = mark;
-    return std::exchange(place->second.object, object);
+    if (!is_new) return objects_.replace(place->second.number, object);
+    place->second.number = objects_.add(object);
+    return nullptr;
   }
 
-  std::optional<T> erase(const Key& key) {
-    auto node = entries_.extract(key);
-    if (node.empty()) return std::nullopt;
-    return std::move(node.mapped().object);
+  // Likewise.
+  const T* erase(const Key& key) {
+    const auto node = entries_.extract(key);
+    return node.empty() ? nullptr : objects_.remove(node.mapped().number);
   }
 
   // What was last confirmed before `mark`.
-  std::vector<T> older_than(uint64_t mark) const {
+  std::vector<T> older_than(Mark mark) const {
     std::vector<T> older;
     for (const auto& [key, entry] : entries_)
-      if (entry.mark < mark) older.push_back(entry.object);
+      if (entry.mark < mark) older.push_back(*objects_.at(entry.number));
     return older;
+  }
+  void forget_marks() {
+    for (auto& [key, entry] : entries_) entry.mark = 0;
   }
 
   // In the order of the keys.
   std::vector<const T*> sorted() const {
     std::vector<const T*> objects;
     objects.reserve(entries_.size());
-    for (const auto& [key, entry] : entries_) objects.push_back(&entry.object);
+    for (const auto& [key, entry] : entries_) objects.push_back(objects_.at(entry.number));
     std::sort(objects.begin(), objects.end(), [](const T* a, const T* b) { return a->key() < b->key(); });
     return objects;
   }
 
+  template <typename Visit>
+  void for_each(const Visit& visit) const {
+    for (uint32_t i = 0; i < objects_.end(); ++i)
+      if (const T* object = objects_.at(i)) visit(*object);
+  }
+
  private:
   struct Entry {
-    T object;
-    uint64_t mark;
+    uint32_t number = 0;  // of objects_
+    Mark mark = 0;
   };
   std::unordered_map<Key, Entry, KeyHash> entries_;
+  Slots<T> objects_;
 };
 
 }  // namespace culvert::mirror

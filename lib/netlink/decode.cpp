@@ -1,5 +1,6 @@
 #include "netlink/decode.hpp"
 
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -12,6 +13,7 @@
 
 #include "netlink/attributes.hpp"
 #include "netlink/decode_route.hpp"
+#include "netlink/decode_rule.hpp"
 
 namespace culvert::netlink {
 namespace {
@@ -39,6 +41,7 @@ Decoded decode_link(const nlmsghdr& message) {
   link.name = attributes.text(IFLA_IFNAME);
   link.mac = attributes.mac(IFLA_ADDRESS).value_or(net::Mac{});
   link.mtu = attributes.number<uint32_t>(IFLA_MTU);
+  link.group = attributes.number<uint32_t>(IFLA_GROUP);
   link.master = attributes.number<int>(IFLA_MASTER);
 
   Attributes info = attributes.nested(IFLA_LINKINFO);
@@ -46,6 +49,7 @@ Decoded decode_link(const nlmsghdr& message) {
   if (!attributes.has(IFLA_LINK_NETNSID) && !is_pair(link.kind))
     link.lower = attributes.number<int>(IFLA_LINK);
   Attributes data = info.nested(IFLA_INFO_DATA);
+  if (link.kind == "vrf") link.vrf_table = data.number<uint32_t>(IFLA_VRF_TABLE);
   if (link.kind == "vlan") link.vlan = data.number<uint16_t>(IFLA_VLAN_ID);
   if (link.kind == "vxlan") {
     const auto port = net::be16::from_wire(data.number<uint16_t>(IFLA_VXLAN_PORT));
@@ -104,6 +108,7 @@ constexpr Kind kKinds[] = {
     {RTM_NEWADDR, RTM_DELADDR, sizeof(ifaddrmsg), decode_address},
     {RTM_NEWNEIGH, RTM_DELNEIGH, sizeof(ndmsg), decode_neighbour},
     {RTM_NEWNEXTHOP, RTM_DELNEXTHOP, sizeof(nhmsg), decode_nexthop},
+    {RTM_NEWRULE, RTM_DELRULE, sizeof(fib_rule_hdr), decode_rule},
     {RTM_NEWROUTE, RTM_DELROUTE, sizeof(rtmsg), decode_route},
 };
 

@@ -9,10 +9,11 @@
 
 #include "base/result.hpp"
 #include "netlink/objects.hpp"
+#include "netlink/policy_rule.hpp"
 
 namespace culvert::netlink {
 
-using Object = std::variant<Link, Address, Neighbour, Nexthop, Route>;
+using Object = std::variant<Link, Address, Neighbour, Nexthop, PolicyRule, Route>;
 
 // An object as one message tells it.
 struct Event {

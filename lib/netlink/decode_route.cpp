@@ -17,6 +17,12 @@ using Decoded = Result<std::optional<Object>>;
 // The rest (offload, trap, unresolved) changes without an event and is nothing to us.
 constexpr unsigned kHopFlags = RTNH_F_DEAD | RTNH_F_LINKDOWN | RTNH_F_ONLINK;
 
+// A dead hop is linkdown or not by what became of its link later, and tells nobody of it.
+uint8_t flags_of_hop(unsigned flags) {
+  if ((flags & RTNH_F_DEAD) != 0) flags &= ~unsigned{RTNH_F_LINKDOWN};
+  return static_cast<uint8_t>(flags & kHopFlags);
+}
+
 // RTA_GATEWAY, or RTA_VIA with an address of the other family.
 std::optional<net::IpAddr> gateway_of(Attributes& attributes) {
   if (const auto via = attributes.bytes(RTA_VIA)) {
@@ -32,7 +38,7 @@ Hop single_hop(Attributes& attributes, unsigned flags) {
   Hop hop;
   hop.ifindex = attributes.number<int>(RTA_OIF);
   hop.via = gateway_of(attributes);
-  hop.flags = static_cast<uint8_t>(flags & kHopFlags);
+  hop.flags = flags_of_hop(flags);
   return hop;
 }
 
@@ -46,7 +52,7 @@ bool read_multipath(std::span<const uint8_t> data, std::vector<Hop>& hops) {
     hop.ifindex = header.rtnh_ifindex;
     hop.via = gateway_of(attributes);
     hop.weight = static_cast<uint16_t>(header.rtnh_hops + 1);
-    hop.flags = static_cast<uint8_t>(header.rtnh_flags & kHopFlags);
+    hop.flags = flags_of_hop(header.rtnh_flags);
     if (!attributes.ok()) return false;
     hops.push_back(hop);
     data = data.subspan(std::min<size_t>(RTNH_ALIGN(header.rtnh_len), data.size()));
@@ -76,13 +82,14 @@ bool read_group(std::span<const uint8_t> data, Nexthop& nexthop) {
 
 }  // namespace
 
-Decoded decode_route(const nlmsghdr& message) {
+Result<bool> decode_route(const nlmsghdr& message, Route& route) {
+  if (!nlmsg_valid_hdr(&message, sizeof(rtmsg))) return error("malformed short message");
   const auto& header = *static_cast<const rtmsg*>(nlmsg_data(&message));
-  if (!is_ours(header)) return std::nullopt;
+  if (!is_ours(header)) return false;
   const bool v4 = header.rtm_family == AF_INET;
   Attributes attributes = route_attributes(message);
 
-  Route route;
+  route.family = v4 ? net::Family::ipv4 : net::Family::ipv6;
   route.table = attributes.number<uint32_t>(RTA_TABLE, header.rtm_table);
   route.tos = header.rtm_tos;
   route.metric = attributes.number<uint32_t>(RTA_PRIORITY);
@@ -91,22 +98,34 @@ Decoded decode_route(const nlmsghdr& message) {
   route.type = header.rtm_type;
   route.prefsrc = attributes.ip(RTA_PREFSRC);
   route.nexthop_id = attributes.number<uint32_t>(RTA_NH_ID);
-  Attributes metrics = attributes.nested(RTA_METRICS);
-  route.mtu = metrics.number<uint32_t>(RTAX_MTU);
+  route.mtu = 0;
+  if (attributes.has(RTA_METRICS)) {
+    Attributes metrics = attributes.nested(RTA_METRICS);
+    route.mtu = metrics.number<uint32_t>(RTAX_MTU);
+    if (!metrics.ok()) attributes.fail();
+  }
 
   constexpr std::array<uint8_t, 16> kZero{};
   const auto dst = attributes.ip(RTA_DST).value_or(v4 ? net::IpAddr{} : net::IpAddr::v6(kZero));
   bool ok = dst.is_v4() == v4 && header.rtm_dst_len <= dst.width_bits();
   if (ok) route.dst = net::Prefix::of(dst, header.rtm_dst_len);
 
+  route.hops.clear();
   if (const auto multipath = attributes.bytes(RTA_MULTIPATH))
     ok = read_multipath(*multipath, route.hops) && ok;
   else if (attributes.has(RTA_OIF) || attributes.has(RTA_GATEWAY) || attributes.has(RTA_VIA))
     route.hops.push_back(single_hop(attributes, header.rtm_flags));
-  if (!ok || !attributes.ok() || !metrics.ok()) return error("malformed route message");
+  if (!ok || !attributes.ok()) return error("malformed route message");
 
   if (!v4) sort_hops(route.hops);
-  return route;
+  return true;
+}
+
+Decoded decode_route(const nlmsghdr& message) {
+  Route route;
+  const auto decoded = decode_route(message, route);
+  if (!decoded) return tl::make_unexpected(decoded.error());
+  return *decoded ? std::optional<Object>(std::move(route)) : std::nullopt;
 }
 
 Decoded decode_nexthop(const nlmsghdr& message) {
@@ -118,7 +137,7 @@ Decoded decode_nexthop(const nlmsghdr& message) {
   nexthop.protocol = header.nh_protocol;
   nexthop.hop.ifindex = attributes.number<int>(NHA_OIF);
   nexthop.hop.via = attributes.ip(NHA_GATEWAY);
-  nexthop.hop.flags = static_cast<uint8_t>(header.nh_flags & kHopFlags);
+  nexthop.hop.flags = flags_of_hop(header.nh_flags);
   const auto group = attributes.bytes(NHA_GROUP);
   if ((group && !read_group(*group, nexthop)) || !attributes.ok() || nexthop.id == 0)
     return error("malformed nexthop message");

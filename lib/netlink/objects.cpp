@@ -78,7 +78,7 @@ void sort_hops(std::vector<Hop>& hops) {
   });
 }
 
-std::string Route::type_name() const { return name_of(kTypes, type); }
-std::string Route::protocol_name() const { return name_of(kProtocols, protocol); }
+std::string Path::type_name() const { return name_of(kTypes, type); }
+std::string Path::protocol_name() const { return name_of(kProtocols, protocol); }
 
 }  // namespace culvert::netlink

@@ -30,6 +30,8 @@ struct Link {
   uint32_t flags = 0;  // IFF_*
   int lower = 0;   // IFLA_LINK when it is in this namespace: the device a VLAN or macvlan stands on; 0: none
   int master = 0;  // IFLA_MASTER: the bridge, bond or VRF it belongs to; 0: none
+  uint32_t group = 0;      // IFLA_GROUP
+  uint32_t vrf_table = 0;  // of a VRF
   std::optional<uint16_t> vlan;
   std::optional<VxlanInfo> vxlan;
 
@@ -93,9 +95,10 @@ struct Nexthop {
   bool operator==(const Nexthop&) const = default;
 };
 
-struct Route {
+// Where a route leads and whose it is: all of it but its destination. A million routes share a few of these.
+struct Path {
   uint32_t table = 0;
-  net::Prefix dst;
+  net::Family family = net::Family::ipv4;
   uint8_t tos = 0;
   uint32_t metric = 0;
   uint8_t protocol = 0;  // RTPROT_*
@@ -103,11 +106,18 @@ struct Route {
   uint8_t type = 0;  // RTN_*
   std::optional<net::IpAddr> prefsrc;
   uint32_t mtu = 0;         // RTAX_MTU; 0: none
-  uint32_t nexthop_id = 0;  // RTA_NH_ID; 0: none. Its hops are then those the kernel told with the route
+  uint32_t nexthop_id = 0;  // RTA_NH_ID; 0: none
   std::vector<Hop> hops;
 
+  bool is_v4() const { return family == net::Family::ipv4; }
   std::string type_name() const;      // "unicast", "blackhole", ...
   std::string protocol_name() const;  // "kernel", "static", "bgp", ...; a number when unknown
+  bool operator==(const Path&) const = default;
+};
+
+struct Route : Path {
+  net::Prefix dst;
+
   bool operator==(const Route&) const = default;
 };
 

@@ -1,5 +1,6 @@
 #include "netlink/requests.hpp"
 
+#include <linux/fib_rules.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/nexthop.h>
@@ -24,6 +25,8 @@ size_t header_bytes(uint16_t type) {
       return sizeof(ndmsg);
     case RTM_GETNEIGHTBL:
       return sizeof(ndtmsg);
+    case RTM_GETRULE:
+      return sizeof(fib_rule_hdr);
     case RTM_GETNEXTHOP:
       return sizeof(nhmsg);
     default:

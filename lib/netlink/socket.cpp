@@ -15,8 +15,9 @@ namespace {
 // The kernel sends dumps in at most 32 KiB (af_netlink.c, netlink_dump); one link's event may be longer.
 constexpr size_t kDatagramBytes = 128 * 1024;
 
-constexpr int kEventGroups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_NEIGH,
-                                RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_NEXTHOP};
+constexpr int kEventGroups[] = {RTNLGRP_LINK,    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+                                RTNLGRP_NEIGH,   RTNLGRP_IPV4_ROUTE,  RTNLGRP_IPV6_ROUTE,
+                                RTNLGRP_NEXTHOP, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE};
 
 Status set_option(int fd, int level, int option, int value, const char* name) {
   if (::setsockopt(fd, level, option, &value, sizeof(value)) == 0) return {};
@@ -35,6 +36,12 @@ Result<Socket> Socket::open(const SocketOptions& options) {
   });
   if (!status) return tl::make_unexpected(status.error());
   return socket;
+}
+
+Result<std::unique_ptr<Channel>> Socket::open_channel(const SocketOptions& options) {
+  auto socket = open(options);
+  if (!socket) return tl::make_unexpected(socket.error());
+  return std::make_unique<Socket>(std::move(*socket));
 }
 
 Result<Socket> Socket::open_here(const SocketOptions& options) {

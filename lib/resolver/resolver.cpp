@@ -83,6 +83,17 @@ void Resolver::flush(TimePoint now) {
 
 void Resolver::on_link(const mirror::Link* before, const mirror::Link* after) {
   mark_dirty(by_link_, (after != nullptr ? after : before)->ifindex);
+  const auto known_by = [](const mirror::Link& link) { return std::tie(link.name, link.group, link.master); };
+  if (before == nullptr || after == nullptr || known_by(*before) != known_by(*after))
+    if (mirror_.rules_look_at_links()) on_rule(nullptr, nullptr);
+}
+
+// Rules name links, and VRFs and groups of links: one that comes or goes, or is another by now, may concern
+// all.
+void Resolver::on_rule(const mirror::PolicyRule*, const mirror::PolicyRule*) {
+  auto entry = by_remote_.lower_bound({{RT_TABLE_MAIN, net::IpAddr{}}, 0});
+  for (; entry != by_remote_.end() && entry->first.first == RT_TABLE_MAIN; ++entry)
+    dirty_.insert(entry->second);
 }
 
 void Resolver::on_address(const mirror::Address* before, const mirror::Address* after) {
@@ -94,18 +105,23 @@ void Resolver::on_neighbour(const mirror::Neighbour* before, const mirror::Neigh
   mark_dirty(by_neighbour_, NeighbourKey{neighbour.ifindex, neighbour.ip});
 }
 
-void Resolver::on_route(const mirror::Route* before, const mirror::Route* after) {
-  const mirror::Route& route = after != nullptr ? *after : *before;
+// The object, or a group that it is in: an adjacency depends on all of them.
+void Resolver::on_nexthop(const mirror::Nexthop* before, const mirror::Nexthop* after) {
+  mark_dirty(by_nexthop_, (after != nullptr ? after : before)->id);
+}
+
+void Resolver::on_route(const net::Prefix& dst, const mirror::Path* before, const mirror::Path* after) {
+  const mirror::Path& route = after != nullptr ? *after : *before;
   const auto concern = [&](uint32_t table) {
     // Remotes are ordered by address: those that the prefix covers stand together.
-    auto entry = by_remote_.lower_bound({{table, route.dst.address}, 0});
+    auto entry = by_remote_.lower_bound({{table, dst.address}, 0});
     for (; entry != by_remote_.end(); ++entry) {
       const auto& [entry_table, remote] = entry->first;
-      if (entry_table != table || !route.dst.contains(remote)) break;
+      if (entry_table != table || !dst.contains(remote)) break;
       dirty_.insert(entry->second);
     }
   };
-  if (std::ranges::find(kMainTables, route.table) != std::end(kMainTables)) concern(RT_TABLE_MAIN);
+  concern(RT_TABLE_MAIN);  // rules may lead to any table
   if (route.table != RT_TABLE_MAIN) concern(route.table);
 }
 
@@ -115,6 +131,7 @@ void Resolver::update(Row& row, TimePoint now, bool is_new) {
   const Adjacency before = row.adjacency;
   unindex(row);
   row.links.clear();
+  row.nexthops.clear();
   resolve(row);
   index(row);
 
@@ -139,11 +156,13 @@ void Resolver::update(Row& row, TimePoint now, bool is_new) {
 void Resolver::index(const Row& row) {
   if (row.adjacency.neighbour) by_neighbour_.insert({*row.adjacency.neighbour, row.adjacency.id});
   for (const int link : row.links) by_link_.insert({link, row.adjacency.id});
+  for (const uint32_t nexthop : row.nexthops) by_nexthop_.insert({nexthop, row.adjacency.id});
 }
 
 void Resolver::unindex(const Row& row) {
   if (row.adjacency.neighbour) by_neighbour_.erase({*row.adjacency.neighbour, row.adjacency.id});
   for (const int link : row.links) by_link_.erase({link, row.adjacency.id});
+  for (const uint32_t nexthop : row.nexthops) by_nexthop_.erase({nexthop, row.adjacency.id});
 }
 
 }  // namespace culvert::resolver

@@ -29,10 +29,6 @@ namespace culvert::resolver {
 
 using EncapId = uint32_t;
 
-// The tables that the kernel's default rules walk (ip-rule(8)), in their order: local, main, default. A
-// tunnel in table main looks in all three, as the kernel's own traffic does.
-inline constexpr uint32_t kMainTables[] = {255, 254, 253};
-
 // A culvert port and the kernel link that it is.
 struct PortLink {
   uint16_t port = 0;   // the port's index
@@ -84,15 +80,18 @@ class Resolver : public mirror::Listener {
  private:
   struct Row {
     Adjacency adjacency;
-    std::vector<int> links;  // ifindexes that the outcome depends on
-    bool waits = false;      // counted in demand_ for adjacency.neighbour
+    std::vector<int> links;          // ifindexes that the outcome depends on
+    std::vector<uint32_t> nexthops;  // likewise, nexthop objects
+    bool waits = false;              // counted in demand_ for adjacency.neighbour
   };
   struct Path;
 
   void on_link(const mirror::Link* before, const mirror::Link* after) override;
   void on_address(const mirror::Address* before, const mirror::Address* after) override;
   void on_neighbour(const mirror::Neighbour* before, const mirror::Neighbour* after) override;
-  void on_route(const mirror::Route* before, const mirror::Route* after) override;
+  void on_nexthop(const mirror::Nexthop* before, const mirror::Nexthop* after) override;
+  void on_rule(const mirror::PolicyRule* before, const mirror::PolicyRule* after) override;
+  void on_route(const net::Prefix& dst, const mirror::Path* before, const mirror::Path* after) override;
 
   void update(Row& row, TimePoint now, bool is_new);
   void index(const Row& row);
@@ -101,6 +100,7 @@ class Resolver : public mirror::Listener {
   // The steps of a resolution; each leaves its reason in the adjacency and returns false where the walk ends.
   void resolve(Row& row) const;
   bool find_route(Row& row, Path& path) const;
+  const mirror::Nexthop* find_nexthop(Row& row, const mirror::Path& path) const;
   bool choose_hop(Row& row, Path& path) const;
   bool find_port(Row& row, Path& path) const;
   bool find_neighbour(Row& row, Path& path) const;
@@ -124,6 +124,7 @@ class Resolver : public mirror::Listener {
   Index<net::IpAddr> by_local_;
   Index<NeighbourKey> by_neighbour_;
   Index<int> by_link_;
+  Index<uint32_t> by_nexthop_;
 
   template <typename Key>
   void mark_dirty(const Index<Key>& index, const Key& key) {

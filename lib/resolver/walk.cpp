@@ -3,6 +3,7 @@
 
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <array>
@@ -13,7 +14,7 @@ namespace culvert::resolver {
 
 // What one walk has found so far.
 struct Resolver::Path {
-  const mirror::Route* route = nullptr;
+  std::optional<mirror::Route> route;
   const mirror::Hop* hop = nullptr;
   const mirror::Link* link = nullptr;  // the hop's: its MAC is the source, its neighbour the destination
   uint16_t port = 0;
@@ -75,25 +76,36 @@ bool Resolver::find_route(Row& row, Path& path) const {
   Adjacency& adjacency = row.adjacency;
   const tunnel::Tunnel& tunnel = adjacency.tunnel;
   const bool main = tunnel.table == RT_TABLE_MAIN;
-  for (const uint32_t table : kMainTables) {
-    path.route = mirror_.lookup(main ? table : tunnel.table, tunnel.remote);
-    if (!main || (path.route != nullptr && path.route->type != RTN_THROW)) break;
-  }
-  const mirror::Route* route = path.route;
-  if (route == nullptr || route->type == RTN_THROW)
+  path.route = main ? mirror_.route_to({.dst = tunnel.remote,
+                                        .src = tunnel.local,
+                                        .ip_protocol = IPPROTO_UDP,
+                                        .dport = tunnel.dst_port})
+                    : mirror_.lookup(tunnel.table, tunnel.remote);
+  const auto& route = path.route;
+  if (!route || route->type == RTN_THROW)
     return fail(adjacency, Reason::no_route,
                 fmt::format("no route to {} in table {}", tunnel.remote,
                             main ? "main" : std::to_string(tunnel.table)));
   if (route->type == RTN_LOCAL)
     return fail(adjacency, Reason::loop,
                 fmt::format("loops back into a tunnel: {} is an address of this kernel", tunnel.remote));
-  const mirror::Nexthop* nexthop = route->nexthop_id != 0 ? mirror_.nexthop(route->nexthop_id) : nullptr;
+  const mirror::Nexthop* nexthop = find_nexthop(row, *route);
   if (nexthop != nullptr && nexthop->blackhole)
     return fail(adjacency, Reason::rejected,
                 fmt::format("blackhole route {} (nexthop {})", route->dst, route->nexthop_id));
   if (route->type != RTN_UNICAST)
     return fail(adjacency, Reason::rejected, fmt::format("{} route {}", route->type_name(), route->dst));
   return true;
+}
+
+// Its object, if it is on one. What becomes of that, or of a member of the group, concerns the adjacency.
+const mirror::Nexthop* Resolver::find_nexthop(Row& row, const mirror::Path& path) const {
+  if (path.nexthop_id == 0) return nullptr;
+  row.nexthops.push_back(path.nexthop_id);
+  const mirror::Nexthop* nexthop = mirror_.nexthop(path.nexthop_id);
+  if (nexthop != nullptr)
+    for (const auto& [member, weight] : nexthop->group) row.nexthops.push_back(member);
+  return nexthop;
 }
 
 // A dead or linkdown hop is passed over, as the kernel's fib_select_multipath does; the first live one

@@ -30,6 +30,18 @@ expect_reason 'no route to 192.0.2.2'
 kernel route add 192.0.2.0/24 dev uplink0
 heals 'route deleted'
 
+# Policy rules lead elsewhere.
+kernel rule add to 192.0.2.2 ipproto udp dport 4789 lookup 100 pref 10
+kernel route add unreachable default table 100
+expect_reason 'unreachable route 0.0.0.0/0'
+kernel route add 192.0.2.2/32 dev uplink0 table 100
+heals 'a route in the table of a rule'
+kernel route del 192.0.2.2/32 dev uplink0 table 100
+expect_reason 'unreachable route 0.0.0.0/0'
+kernel rule del pref 10
+heals 'policy rule'
+[ "$(field '.rules' show mirror)" = 5 ] || fail "the mirror has not five rules"
+
 # Carrier: the far end of the wire goes down.
 in_ns "$un" ip link set to-gw down
 expect_reason 'link down'

@@ -79,6 +79,7 @@ class FakeApi : public Api {
     stats_view.rule_latency = {{16, 0}, {std::nullopt, 4}};
     mirror_view.epoch = 1;
     mirror_view.consistent = true;
+    mirror_view.state = "follows the kernel";
   }
 
   std::vector<PortView> ports() override { return port_views; }
@@ -134,6 +135,10 @@ class FakeApi : public Api {
             std::function<void(Status)> done) override {
     waits.push_back({deadline, std::move(tunnel), std::move(done)});
   }
+  Result<std::unique_ptr<Stream>> monitor() override {
+    if (!stream) return error("too many listen already");
+    return std::move(stream);
+  }
   void resync() override { changes.emplace_back("resync"); }
   void set_forwarding(bool on) override { changes.emplace_back(on ? "start" : "stop"); }
   void shutdown() override {
@@ -161,6 +166,7 @@ class FakeApi : public Api {
   RouteQuery last_query;
   std::vector<tunnel::Tunnel> added;
   std::vector<tunnel::Flow> added_flows;
+  std::unique_ptr<Stream> stream;
   std::string explained, reload_error;
   std::function<void(Result<std::string>)> explain_done;
   std::function<void(Result<std::vector<std::string>>)> verify_done;

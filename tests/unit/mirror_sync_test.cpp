@@ -119,8 +119,8 @@ TEST_F(Synced, ChangesDuringAResyncAreFollowed) {
   mirror->barrier([&] { done = true; });
   pump_until(*mirror, [&] { return done; });
   EXPECT_TRUE(mirror->stats().consistent);
-  EXPECT_NE(route("60.1.49.1"), nullptr);
-  EXPECT_EQ(route("60.0.49.1"), nullptr);
+  EXPECT_TRUE(route("60.1.49.1"));
+  EXPECT_FALSE(route("60.0.49.1"));
 }
 
 TEST_F(Synced, BarrierHoldsBeforeTheFirstSync) {
@@ -129,7 +129,7 @@ TEST_F(Synced, BarrierHoldsBeforeTheFirstSync) {
   bool done = false;
   other->barrier([&] {
     EXPECT_TRUE(other->ready());
-    EXPECT_NE(other->lookup(RT_TABLE_MAIN, *net::IpAddr::parse("60.0.0.1")), nullptr);
+    EXPECT_TRUE(other->lookup(RT_TABLE_MAIN, *net::IpAddr::parse("60.0.0.1")));
     done = true;
   });
   EXPECT_FALSE(done);
@@ -147,6 +147,20 @@ TEST_F(Synced, LateSubscriberIsToldTheState) {
   ip("route del 60.0.0.0/24");
   sync(*mirror);
   EXPECT_EQ(late.deltas_with("- route 254 unicast 60.0.0.0/24"), 0u);
+}
+
+// Before the first dump, and before there is any port.
+TEST_F(Synced, EarlySubscriberIsToldAsTheDumpComes) {
+  auto other = make();
+  auto subscription = other->subscribe(SubscribeOptions{});
+  ASSERT_TRUE(subscription);
+  Replica early;
+  EXPECT_EQ((*subscription)->deliver(early, SIZE_MAX), 0u);
+  sync(*other);
+  ip("route add 60.0.0.0/24 via 10.0.0.9\nlink set v1 down\nnexthop del id 1");
+  sync(*other);
+  (*subscription)->deliver(early, SIZE_MAX);
+  expect_replica(*other, early);
 }
 
 TEST_F(Synced, SelfCheckMendsWhatNoRuleKnows) {

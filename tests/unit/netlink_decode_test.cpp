@@ -1,5 +1,6 @@
 // The decoder on hand-made messages: what this kernel cannot make, and what no kernel should.
 #include <gtest/gtest.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -229,13 +230,45 @@ TEST(Decode, NexthopGroup) {
   EXPECT_EQ(object.group, (std::vector<std::pair<uint32_t, uint16_t>>{{1, 4}, {2, 512}}));
 }
 
+TEST(Decode, PolicyRule) {
+  fib_rule_hdr header{};
+  header.family = AF_INET;
+  header.src_len = 8;
+  header.action = FR_ACT_TO_TBL;
+  header.flags = FIB_RULE_INVERT | FIB_RULE_IIF_DETACHED;
+  auto made = message(RTM_NEWRULE, header);
+  put_ip(made, FRA_SRC, "10.0.0.0");
+  nla_put_u32(made.get(), FRA_PRIORITY, 100);
+  nla_put_u32(made.get(), FRA_TABLE, 1000);
+  nla_put_u32(made.get(), FRA_FWMARK, 7);
+  nla_put_string(made.get(), FRA_IIFNAME, "eth0");
+  nla_put_u32(made.get(), FRA_SUPPRESS_PREFIXLEN, 0);
+  nla_put_u32(made.get(), FRA_SUPPRESS_IFGROUP, UINT32_MAX);
+  const uint16_t ports[] = {53, 54};
+  nla_put(made.get(), FRA_DPORT_RANGE, sizeof(ports), ports);
+  const auto rule = std::get<PolicyRule>(decoded(made).object);
+  EXPECT_EQ(rule.src, net::Prefix::parse("10.0.0.0/8"));
+  EXPECT_EQ(rule.priority, 100u);
+  EXPECT_EQ(rule.table, 1000u);
+  EXPECT_TRUE(rule.inverted);
+  EXPECT_EQ(rule.mask, UINT32_MAX) << "a mark without a mask";
+  EXPECT_EQ(rule.iif, "eth0");
+  EXPECT_EQ(rule.suppress_length, 0u);
+  EXPECT_FALSE(rule.suppress_group);
+  EXPECT_EQ(rule.dport, (PortRange{53, 54}));
+
+  header.src_len = 33;
+  auto bad = message(RTM_NEWRULE, header);
+  put_ip(bad, FRA_SRC, "10.0.0.0");
+  EXPECT_TRUE(is_malformed(bad));
+}
+
 TEST(Decode, IgnoresWhatIsNotMirrored) {
   EXPECT_TRUE(is_ignored(message(RTM_NEWLINK, ifinfomsg{.ifi_family = AF_BRIDGE, .ifi_index = 3})));
   EXPECT_TRUE(is_ignored(wireless_event()));
   EXPECT_TRUE(is_ignored(message(RTM_NEWNEIGH, ndmsg{.ndm_family = AF_BRIDGE, .ndm_ifindex = 3})));
   EXPECT_TRUE(is_ignored(message(RTM_NEWROUTE, rtmsg{.rtm_family = AF_INET6, .rtm_flags = RTM_F_CLONED})));
   EXPECT_TRUE(is_ignored(message(RTM_NEWROUTE, rtmsg{.rtm_family = AF_MPLS})));
-  EXPECT_TRUE(is_ignored(message(RTM_NEWRULE, rtmsg{.rtm_family = AF_INET})));
   EXPECT_TRUE(is_ignored(message(NLMSG_DONE, int{0})));
 }
 

@@ -217,7 +217,8 @@ TEST_F(Commands, Stats) {
 TEST_F(Commands, Mirror) {
   EXPECT_EQ(run_json("show mirror json"),
             Json::parse(R"({"epoch":1,"sequence":0,"resyncs":0,"overruns":0,"links":0,
-    "addresses":0,"neighbours":0,"routes":0,"nexthops":0,"consistent":true,"behind":0})"));
+    "addresses":0,"neighbours":0,"routes":0,"nexthops":0,"consistent":true,"behind":0,"rules":0,"malformed":0,
+    "state":"follows the kernel"})"));
   EXPECT_NE(run("show mirror").text.find("consistent: yes\n"), std::string::npos);
 }
 
@@ -259,7 +260,7 @@ TEST_F(Commands, FieldsOfTheContractInItsOrder) {
                    "learn_over_limit", "learn_dropped", "drops", "lcores", "rules", "rule_latency"}));
   EXPECT_EQ(keys(run_json("show mirror json")),
             (Names{"epoch", "sequence", "resyncs", "overruns", "links", "addresses", "neighbours", "routes",
-                   "nexthops", "consistent", "behind"}));
+                   "nexthops", "consistent", "behind", "rules", "malformed", "state"}));
 }
 
 TEST_F(Commands, NamesOfLinksMayBeAnyBytes) {
@@ -393,7 +394,6 @@ TEST_F(Commands, BadLinesAreOneClearErrorAndChangeNothing) {
       {"flow del dns", "flow dns is the configuration's; take it out there and reload"},
       {"flow explain nobody", "there is no flow 'nobody'"},
       {"path flush blue", "path: not supported yet"},
-      {"monitor", "monitor: not supported yet"},
       {"reload all", "'all' is too much after 'reload'"},
       {"stop now", "'now' is too much after 'stop'"},
       {"quit please", "too much"},
@@ -419,7 +419,7 @@ TEST_F(Commands, CompletionOfWords) {
   EXPECT_EQ(complete("show ports ").append, "json ");
   EXPECT_EQ(complete("show ports json ").choices, Names{});
   EXPECT_EQ(complete("nothing ").choices, Names{});
-  EXPECT_EQ(complete("").choices.size(), 12u);
+  EXPECT_EQ(complete("").choices.size(), 13u);
   EXPECT_EQ(complete("# sho").append, "");
 }
 

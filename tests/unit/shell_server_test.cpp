@@ -1,5 +1,6 @@
 // Sessions: several at once, stalled, half, too long, gone; the socket and its path; the client's side.
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -331,6 +332,80 @@ TEST_F(Clients, AConsoleWhoseOutputNobodyReadsStopsNobody) {
   EXPECT_TRUE(api_.changes.empty());  // stuck in the first line
   EXPECT_LT(took, 900ms);
   std::filesystem::remove(file);
+}
+
+// Lines that the test gives it, told by an eventfd.
+class TestStream : public control::Stream {
+ public:
+  struct Tap {
+    std::string text;
+    bool cut = false, gone = false;
+    UniqueFd fd{::eventfd(0, EFD_NONBLOCK)};
+    void say(const std::string& more) {
+      text += more;
+      ::eventfd_write(fd.get(), 1);
+    }
+  };
+  explicit TestStream(Tap& tap) : tap_(tap) {}
+  ~TestStream() override { tap_.gone = true; }
+  std::string read() override {
+    eventfd_t count;
+    ::eventfd_read(tap_.fd.get(), &count);
+    return std::exchange(tap_.text, "");
+  }
+  int fd() const override { return tap_.fd.get(); }
+  bool ended() const override { return tap_.cut; }
+  std::string reason() const override { return "cut"; }
+
+ private:
+  Tap& tap_;
+};
+
+class Monitored : public ShellTest {
+ protected:
+  void SetUp() override {
+    api_.stream = std::make_unique<TestStream>(tap);
+    ASSERT_TRUE(client.send("run monitor\n"));
+    tap.say("link 1\n");
+    expect("more 0\nmore 7\nlink 1\n");
+  }
+  void expect(const std::string& text) {
+    EXPECT_TRUE(turn_until([&] { return client.received() == text || client.closed; })) << client.received();
+    EXPECT_EQ(client.received(), text);
+  }
+  TestStream::Tap tap;
+  RawClient client = attach();
+};
+
+TEST_F(Monitored, GoesOnUntilALineComes) {
+  tap.say("link 2\n");
+  expect("more 0\nmore 7\nlink 1\nmore 7\nlink 2\n");
+  client.send("end\nrun show mirror json\n");
+  EXPECT_TRUE(turn_until([&] { return client.received().find("\"epoch\"") != std::string::npos; }));
+  EXPECT_TRUE(tap.gone);
+}
+
+TEST_F(Monitored, EndsWithTheSession) {
+  client.hang_up();
+  EXPECT_TRUE(turn_until([&] { return tap.gone; }));
+}
+
+TEST_F(Monitored, SaysThatItWasCut) {
+  tap.cut = true;
+  tap.say("");
+  expect("more 0\nmore 7\nlink 1\nerror 3\ncut");
+  EXPECT_TRUE(tap.gone);
+}
+
+// A client that does not read keeps its own lines waiting, and no more than one turn's of them in memory.
+TEST_F(Monitored, TakesNoMoreThanIsRead) {
+  const std::string much(8 << 20, 'x');
+  tap.say(much);
+  for (int i = 0; i < 100; ++i) loop_.turn(1ms);
+  tap.say("late\n");
+  for (int i = 0; i < 100; ++i) loop_.turn(1ms);
+  EXPECT_EQ(tap.text, "late\n") << "taken though nobody reads";
+  EXPECT_TRUE(turn_until([&] { return client.received().ends_with("late\n"); }));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@ namespace culvert::shell {
 namespace {
 
 // Commands that later versions bring, by their first words.
-constexpr std::array<std::string_view, 3> kLater{"show gids", "path", "monitor"};
+constexpr std::array<std::string_view, 2> kLater{"show gids", "path"};
 
 }  // namespace
 

@@ -29,7 +29,8 @@ Json mirror_json(const control::MirrorView& mirror) {
   return {{"epoch", mirror.epoch},           {"sequence", mirror.sequence}, {"resyncs", mirror.resyncs},
           {"overruns", mirror.overruns},     {"links", mirror.links},       {"addresses", mirror.addresses},
           {"neighbours", mirror.neighbours}, {"routes", mirror.routes},     {"nexthops", mirror.nexthops},
-          {"consistent", mirror.consistent}, {"behind", mirror.behind}};
+          {"consistent", mirror.consistent}, {"behind", mirror.behind},     {"rules", mirror.rules},
+          {"malformed", mirror.malformed},   {"state", mirror.state}};
 }
 
 Answer show_neighbours(control::Api& api, const Args& args) {
@@ -65,6 +66,12 @@ Answer show_mirror(control::Api& api, const Args& args) {
   return {Outcome::ok, render_object(mirror_json(api.mirror()), args.has("json"))};
 }
 
+Answer monitor(control::Api& api, const Args&) {
+  auto stream = api.monitor();
+  if (!stream) return {Outcome::error, stream.error().message};
+  return {Outcome::more, "", std::move(*stream)};
+}
+
 Answer resync(control::Api& api, const Args&) {
   api.resync();
   return {};
@@ -80,6 +87,10 @@ constexpr Command kCommands[] = {
      at_once<show_routes>},
     {"show mirror [json]", "the state of the mirror of the kernel",
      "behind counts events that were read and are not applied yet.", at_once<show_mirror>},
+    {"monitor", "the kernel's tables as they are, and then their changes as they come",
+     "A line an object in the words of ip(8); what has gone begins with 'deleted'. Ends with the session or "
+     "with Enter.",
+     at_once<monitor>},
     {"resync", "read everything from the kernel again",
      "Starts a new epoch: dump, compare, sweep. What did not change is left alone. `wait` waits for it.",
      at_once<resync>},

@@ -27,6 +27,7 @@ Session::Session(SessionContext& context, UniqueFd socket, std::function<void(co
     : context_(context), socket_(std::move(socket)), closed_(std::move(closed)) {}
 
 Session::~Session() {
+  if (stream_) context_.loop.remove_fd(stream_->fd());
   if (socket_) context_.loop.remove_fd(socket_.get());
   context_.output_bytes -= output_.size();
 }
@@ -44,6 +45,9 @@ void Session::on_event(uint32_t events) {
   }
   if (!output_.empty()) {
     if (!flush()) return close();
+  } else if (stream_) {  // any line ends it
+    if (!read_some()) return close();
+    if (has_request()) input_.erase(0, input_.find('\n') + 1), end_stream({});
   } else {
     if (!has_request() && !read_some()) return close();
     if (has_request()) run_next();
@@ -109,25 +113,51 @@ void Session::answer(const Answer& answer) {
          fmt::format("the answer has {} bytes, room is for {}; ask for less", answer.text.size(), room)});
   else
     put(answer);
+  if (answer.stream) start_stream(answer.stream);
   if (!flush()) return close();
   wait_for_more();
 }
 
+void Session::start_stream(std::shared_ptr<control::Stream> stream) {
+  stream_ = std::move(stream);
+  context_.loop.add_fd(stream_->fd(), EPOLLIN, [weak = weak_from_this()](uint32_t) {
+    if (const auto session = weak.lock()) session->put_from_stream();
+  });
+}
+
+// Only what a client has read makes room for more: until then the stream's descriptor is not watched.
+void Session::put_from_stream() {
+  const Answer part{Outcome::more, stream_->read()};
+  if (!part.text.empty()) put(part);
+  if (stream_->ended()) end_stream({Outcome::error, stream_->reason()});
+  if (!flush()) return close();
+  wait_for_more();
+}
+
+void Session::end_stream(const Answer& last) {
+  context_.loop.remove_fd(stream_->fd());
+  stream_ = nullptr;
+  put(last);
+}
+
 void Session::put(const Answer& answer) {
-  output_ = fmt::format("{} {}\n", outcome_word(answer.outcome), answer.text.size());
-  output_ += answer.text;
-  context_.output_bytes += output_.size();
+  const std::string head = fmt::format("{} {}\n", outcome_word(answer.outcome), answer.text.size());
+  output_ += head + answer.text;
+  context_.output_bytes += head.size() + answer.text.size();
 }
 
 // A request that is already here is run in the next turn, so that others have theirs in between.
 void Session::wait_for_more() {
   if (!socket_) return;
+  if (stream_) context_.loop.change_fd(stream_->fd(), output_.empty() ? EPOLLIN : 0u);
   const uint32_t ready = !output_.empty() || has_request() ? EPOLLOUT : EPOLLIN;
   context_.loop.change_fd(socket_.get(), running_ ? 0u : ready);
 }
 
 void Session::close() {
   if (!socket_) return;
+  if (stream_) context_.loop.remove_fd(stream_->fd());
+  stream_ = nullptr;
   context_.loop.remove_fd(socket_.get());
   socket_ = {};
   if (const auto closed = std::exchange(closed_, nullptr)) closed(*this);

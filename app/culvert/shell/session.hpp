@@ -44,6 +44,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void run(std::string_view request);
   void answer(const Answer& answer);
   void put(const Answer& answer);
+  void start_stream(std::shared_ptr<control::Stream> stream);
+  void put_from_stream();
+  void end_stream(const Answer& last);
   void wait_for_more();
   void close();
 
@@ -53,8 +56,9 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string input_;
   bool input_cut_ = false;  // the beginning of a line that is too long was dropped
   std::string output_;
-  size_t sent_ = 0;       // of output_
-  bool running_ = false;  // a command has not answered yet
+  size_t sent_ = 0;                          // of output_
+  std::shared_ptr<control::Stream> stream_;  // of an answer that goes on
+  bool running_ = false;                     // a command has not answered yet
 };
 
 }  // namespace culvert::shell
