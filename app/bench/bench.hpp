@@ -29,6 +29,8 @@ struct Benchmark {
 std::vector<Benchmark> packet_path_benchmarks();
 // Those of explicit flows, likewise.
 std::vector<Benchmark> flow_benchmarks();
+// Those of route look-ups, likewise.
+std::vector<Benchmark> fib_benchmarks();
 // Those of rules in the NIC. `device`: arguments of the embedded switch that they make: "profile=mlx5".
 std::vector<Benchmark> rule_benchmarks(const std::string& device);
 
