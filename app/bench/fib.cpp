@@ -1,5 +1,5 @@
-// Route look-ups: cycles a look-up among a table's worth of routes, beside DPDK's own tables, and how fast the table
-// is built and changed.
+// Route look-ups: cycles a look-up among a table's worth of routes, beside DPDK's own tables, and how fast
+// the table is built and changed.
 #include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_fib.h>
@@ -87,7 +87,8 @@ Keys<kBytes> keys_in(const Routes<kBytes>& routes, size_t destinations) {
       key[i] = static_cast<uint8_t>(route.address[i] | (random() & (0xff >> bits)));
     }
   }
-  for (auto& key : keys) key = drawn[destinations == 0 ? static_cast<size_t>(&key - keys.data()) : random() % destinations];
+  for (auto& key : keys)
+    key = drawn[destinations == 0 ? static_cast<size_t>(&key - keys.data()) : random() % destinations];
   return keys;
 }
 
@@ -214,14 +215,15 @@ Result<Measured> measure_rte_fib6(size_t count, size_t destinations, unsigned ru
   conf.trie.nh_sz = RTE_FIB6_TRIE_4B;
   conf.trie.num_tbl8 = 1 << 19;
   const CHandle<rte_fib6, rte_fib6_free> table(rte_fib6_create("bench", -1, &conf));
-  if (table == nullptr) return error("no memory for rte_fib6: {}; it needs more than 512 MiB", errno_text(rte_errno));
+  if (table == nullptr)
+    return error("no memory for rte_fib6: {}; it needs more than 512 MiB", errno_text(rte_errno));
   for (const auto& route : routes)
     if (rte_fib6_add(table.get(), route.address.data(), route.length, route.hop) != 0)
       return error("rte_fib6 takes no more routes");
   return cycles_a_key(keys_in(routes, destinations), runs, [&](const fib::Address<16>* keys) {
     std::array<uint64_t, kBurst> hops;
-    rte_fib6_lookup_bulk(table.get(), reinterpret_cast<uint8_t(*)[16]>(const_cast<fib::Address<16>*>(keys)), hops.data(),
-                         kBurst);
+    rte_fib6_lookup_bulk(table.get(), reinterpret_cast<uint8_t(*)[16]>(const_cast<fib::Address<16>*>(keys)),
+                         hops.data(), kBurst);
     uint64_t sum = 0;
     for (const uint64_t hop : hops) sum += hop;
     return sum;
@@ -247,7 +249,8 @@ std::vector<Benchmark> fib_benchmarks() {
                    [=](unsigned runs) { return measure_rte_fib6(k6, d, runs); }});
   }
   for (const bool at_once : {true, false}) {
-    const char* const what = at_once ? "built at once, from sorted routes" : "each route gets another hop, in random order";
+    const char* const what =
+        at_once ? "built at once, from sorted routes" : "each route gets another hop, in random order";
     all.push_back({fmt::format("fib4_{}.{}", at_once ? "load" : "change", k4), "routes/s", what,
                    [=](unsigned runs) { return measure_writer<4>(k4, at_once, runs); }});
     all.push_back({fmt::format("fib6_{}.{}", at_once ? "load" : "change", k6), "routes/s", what,

@@ -39,7 +39,7 @@ struct Shell {
   explicit Shell(Node* gone) : node(gone) {}
   Shell(const Shell&) = delete;
   Shell& operator=(const Shell&) = delete;
-  ~Shell() { ::operator delete(node, std::align_val_t{alignof(Node)}); }
+  ~Shell() { ::operator delete (node, std::align_val_t{alignof(Node)}); }
   Node* node;
 };
 
@@ -92,7 +92,8 @@ void Table<kBytes>::publish(std::unique_ptr<Top> top) {
 }
 
 template <size_t kBytes>
-Node* Table<kBytes>::make(std::span<const OwnRoute> own, std::span<const std::pair<uint8_t, Node*>> children) {
+Node* Table<kBytes>::make(std::span<const OwnRoute> own,
+                          std::span<const std::pair<uint8_t, Node*>> children) {
   if (own.empty() && children.empty()) return nullptr;
   const std::array<Hop, 256> hops = expanded(own);
   std::array<Hop, 256> runs;
@@ -113,7 +114,7 @@ Node* Table<kBytes>::make(std::span<const OwnRoute> own, std::span<const std::pa
   head.own_count = static_cast<uint16_t>(own.size());
 
   const size_t bytes = bytes_of(head);
-  auto* const place = static_cast<std::byte*>(::operator new(bytes, std::align_val_t{alignof(Node)}));
+  auto* const place = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{alignof(Node)}));
   auto* const node = new (place) Node(head);
   for (size_t i = 0; i < children.size(); ++i) new (&node->children()[i]) NodePointer(children[i].second);
   std::copy_n(runs.begin(), node->run_count, node->runs());
@@ -131,7 +132,8 @@ Node* Table<kBytes>::with_own(const Node* node, const OwnRoute& route) {
     own.assign(node->own(), node->own() + node->own_count);
     each_child(*node, [&](uint8_t byte, Node* child) { children.emplace_back(byte, child); });
   }
-  std::erase_if(own, [&](const OwnRoute& one) { return one.bits == route.bits && one.length == route.length; });
+  std::erase_if(own,
+                [&](const OwnRoute& one) { return one.bits == route.bits && one.length == route.length; });
   size_ -= (node != nullptr ? node->own_count : 0) - own.size();
   if (route.hop != kNoRoute) {
     own.push_back(route);
@@ -152,11 +154,13 @@ Node* Table<kBytes>::with_child(const Node* node, uint8_t byte, Node* child) {
     const auto place = std::ranges::lower_bound(children, byte, {}, &std::pair<uint8_t, Node*>::first);
     children.insert(place, {byte, child});
   }
-  return make(node != nullptr ? std::span<const OwnRoute>(node->own(), node->own_count) : std::span<const OwnRoute>(),
-              children);
+  return make(
+      node != nullptr ? std::span<const OwnRoute>(node->own(), node->own_count) : std::span<const OwnRoute>(),
+      children);
 }
 
-// What takes the place of `node`, of this depth: itself where a pointer in it has changed; null: nothing is left.
+// What takes the place of `node`, of this depth: itself where a pointer in it has changed; null: nothing is
+// left.
 template <size_t kBytes>
 Node* Table<kBytes>::changed(Node* node, unsigned depth, const Route& route) {
   const uint8_t byte = route.address[depth / 8];

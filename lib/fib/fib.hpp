@@ -1,15 +1,16 @@
 // Where the packet path looks a route up: longest prefix match for IPv4 and IPv6, one table a kernel table.
 //
-// A trie of 8-bit strides whose nodes are immutable but for the pointers to their children. A node has the routes of
-// the eight prefix lengths below its depth, laid out as runs of equal next hops, and its children; both are found by
-// counting bits (Asai and Ohara, "Poptrie", SIGCOMM 2015; the routes stay with their node as in Eatherton, Varghese and
-// Dittia, "Tree Bitmap", CCR 34/2, 2004, so that a change concerns one node). A change makes that node anew beside
-// the old one, stores one pointer, and retires the old one by RCU: a look-up sees all of a change or nothing of it.
-// A table of more than a few thousand routes also has a front: for each value of the first two bytes the node there
-// and the best of the shorter routes, so that a look-up begins at depth 16.
+// A trie of 8-bit strides whose nodes are immutable but for the pointers to their children. A node has the
+// routes of the eight prefix lengths below its depth, laid out as runs of equal next hops, and its children;
+// both are found by counting bits (Asai and Ohara, "Poptrie", SIGCOMM 2015; the routes stay with their node
+// as in Eatherton, Varghese and Dittia, "Tree Bitmap", CCR 34/2, 2004, so that a change concerns one node). A
+// change makes that node anew beside the old one, stores one pointer, and retires the old one by RCU: a
+// look-up sees all of a change or nothing of it. A table of more than a few thousand routes also has a front:
+// for each value of the first two bytes the node there and the best of the shorter routes, so that a look-up
+// begins at depth 16.
 //
-// Why not rte_fib: it may not be changed while it is read, its DIR24_8 has 64 MiB a table however few the routes, and its
-// rte_fib6 needs 512 MiB for 200,000 routes. Measured beside it: doc/fib.md.
+// Why not rte_fib: it may not be changed while it is read, its DIR24_8 has 64 MiB a table however few the
+// routes, and its rte_fib6 needs 512 MiB for 200,000 routes. Measured beside it: doc/fib.md.
 #pragma once
 
 #include <rte_prefetch.h>
@@ -56,7 +57,8 @@ struct OwnRoute {
 struct Node;
 using NodePointer = std::atomic<Node*>;
 
-// Behind it, in one piece of memory, stand the pointers to its children, the hops of its runs and its own routes.
+// Behind it, in one piece of memory, stand the pointers to its children, the hops of its runs and its own
+// routes.
 struct alignas(16) Node {
   // Of the next byte's values, 64 a word: which have a child, and with which a run of equal hops begins.
   struct Word {
@@ -70,7 +72,7 @@ struct alignas(16) Node {
   Hop* runs() const { return reinterpret_cast<Hop*>(children() + child_count); }
   OwnRoute* own() const { return reinterpret_cast<OwnRoute*>(runs() + run_count); }
 
-  Hop hop(uint8_t byte) const {
+  const Hop& hop(uint8_t byte) const {
     const unsigned word = byte / 64;
     const uint64_t upto = ~uint64_t{0} >> (63 - byte % 64);
     // The first run begins with 0: there is always one.
@@ -87,7 +89,6 @@ struct alignas(16) Node {
   void prefetch() const {
     rte_prefetch0(this);
     rte_prefetch0(reinterpret_cast<const char*>(this) + 64);
-    rte_prefetch0(reinterpret_cast<const char*>(this) + 128);
   }
 };
 static_assert(sizeof(Node) == 80);
@@ -126,7 +127,8 @@ class Table {
   void set(const Route& route);
   // False: there is no such route.
   bool erase(const Address& address, unsigned length);
-  // Replaces all that is in it, in one step for each look-up. The routes are sorted and no prefix is there twice.
+  // Replaces all that is in it, in one step for each look-up. The routes are sorted and no prefix is there
+  // twice.
   void load(std::span<const Route> routes);
   size_t size() const { return size_; }
   size_t memory_bytes() const { return memory_bytes_; }
@@ -141,24 +143,30 @@ class Table {
     return hop;
   }
 
-  // `count` of them, at most kBulk. They go down side by side, a depth at a time, so that the cache misses of all
-  // pass at the same time.
+  // `count` of them, at most kBulk. They go down side by side, a depth at a time, so that the cache misses of
+  // all pass at the same time.
   void find(const Address* addresses, Hop* hops, size_t count) const {
     std::array<Walk, kBulk> walks;
     size_t under_way = 0;
     size_t at = begin(addresses, hops, count, walks, under_way);
     // The depth of a node is below the width of an address, so `at` stays in it.
     for (; under_way != 0; ++at) {
+      for (size_t i = 0; i < under_way; ++i) {
+        Walk& walk = walks[i];
+        const uint8_t byte = addresses[walk.key][at];
+        walk.hop = &walk.node->hop(byte);
+        walk.child = walk.node->child(byte);
+        rte_prefetch0(walk.hop);
+        rte_prefetch0(walk.child);
+      }
       size_t going_on = 0;
       for (size_t i = 0; i < under_way; ++i) {
         const Walk walk = walks[i];
-        const uint8_t byte = addresses[walk.key][at];
-        if (const Hop hop = walk.node->hop(byte); hop != kNoRoute) hops[walk.key] = hop;
-        const detail::NodePointer* const child = walk.node->child(byte);
-        if (child == nullptr) continue;
-        const Node* const next = child->load(std::memory_order_acquire);
+        if (*walk.hop != kNoRoute) hops[walk.key] = *walk.hop;
+        if (walk.child == nullptr) continue;
+        const Node* const next = walk.child->load(std::memory_order_acquire);
         next->prefetch();
-        walks[going_on++] = {next, walk.key};
+        walks[going_on++] = {next, nullptr, nullptr, walk.key};
       }
       under_way = going_on;
     }
@@ -168,7 +176,9 @@ class Table {
   using Node = detail::Node;
   struct Walk {
     const Node* node;
-    uint32_t key;
+    const Hop* hop;
+    const detail::NodePointer* child;
+    size_t key;
   };
 
   // Where each of them begins; their depth, in bytes.
@@ -179,7 +189,7 @@ class Table {
     const auto start = [&](size_t key, const Node* node) {
       if (node == nullptr) return;
       node->prefetch();
-      walks[under_way++] = {node, static_cast<uint32_t>(key)};
+      walks[under_way++] = {node, nullptr, nullptr, key};
     };
     for (size_t i = 0; i < count; ++i) {
       if (front == nullptr) {

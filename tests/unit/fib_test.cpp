@@ -89,8 +89,8 @@ TYPED_TEST(Fib, SaysWhatTheLongestRouteSays) {
       oracle.routes[{route.address, route.length}] = route.hop;
       table.set(route);
     } else {
-      auto gone = std::next(oracle.routes.begin(), this->below(std::min<unsigned>(
-                                                       64, static_cast<unsigned>(oracle.routes.size()))));
+      auto gone = std::next(oracle.routes.begin(),
+                            this->below(std::min<unsigned>(64, static_cast<unsigned>(oracle.routes.size()))));
       const auto prefix = gone->first;
       oracle.routes.erase(gone);
       ASSERT_TRUE(table.erase(prefix.first, prefix.second));
@@ -140,8 +140,8 @@ TYPED_TEST(Fib, ASmallTableIsSmall) {
   EXPECT_LT(table.memory_bytes(), 100u * kBytes * 400);
 }
 
-// Readers look up while a writer changes routes one by one and all at once: each answer is a route that has the address
-// in it, and no shorter one than the longest that was there all the time.
+// Readers look up while a writer changes routes one by one and all at once: each answer is a route that has
+// the address in it, and no shorter one than the longest that was there all the time.
 TYPED_TEST(Fib, ReadersSeeAllOfAChangeOrNothing) {
   constexpr size_t kBytes = TypeParam::value;
   std::vector<Route<kBytes>> known{{}};  // by hop
