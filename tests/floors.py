@@ -10,7 +10,7 @@ import sys
 FLOOR = {
     "base": 0,
     "net": 1, "rcu": 1, "port": 1,
-    "tunnel": 2, "netlink": 2,
+    "tunnel": 2, "netlink": 2, "fib": 2,
     "config": 3, "mirror": 3,
     "gid": 4, "resolver": 4,
     "offload": 5, "dataplane": 5,
