@@ -7,7 +7,7 @@
 #   flat    eth, ipv4, udp -> count, 50 bytes of header, out of a port
 #   tagged  eth, ipv4, udp -> count, tag, jump
 # culvert's match the tenant's port, the destination, the protocol and the UDP port, and count in an indirect action (one call
-# more a rule); flow-perf's match the source. flow-perf's figure is rte_flow_create and no more; culvert's begins at
+# more a rule); flow-perf's match the source. culvert's offload thread has the second core. flow-perf's figure is rte_flow_create and no more; culvert's begins at
 # Offload::Client::add and has precedence, state and bookkeeping of each flow in it.
 set -eu
 build=$1 rounds=${2:-5} arguments=${3:-}
@@ -15,11 +15,11 @@ plugins=$("$(dirname "$0")/../private_plugins.sh" "$build/drivers/net/eswitch/li
   "$build/tests/eswitch/libfirst_port.so")
 work=$(mktemp -d)
 trap 'rm -rf "$plugins" "$work"' EXIT
-eal="-l 0,1 --no-huge -m 512 --no-pci --no-telemetry --log-level=warning --file-prefix=rules$$"
+eal="--no-huge -m 512 --no-pci --no-telemetry --log-level=warning --file-prefix=rules$$"
 
 # shellcheck disable=SC2086  # lists of words
 flow_perf() { # LAYOUT ACTIONS
-  dpdk-test-flow-perf $eal -d "$plugins/librte_net_eswitch.so" -d "$plugins/libfirst_port.so" \
+  dpdk-test-flow-perf -l 0,1 $eal -d "$plugins/librte_net_eswitch.so" -d "$plugins/libfirst_port.so" \
     --vdev first_port_hold --vdev first_port_hold1 --vdev net_null0,no-rx=1 --vdev net_null1,no-rx=1 --vdev first_port_release \
     --vdev "net_eswitch0,uplink=net_null0,rep=net_null1${arguments:+,$arguments}" -- --rules-count=100000 \
     --rules-batch=100000 --portmask=0x1 --deletion-rate --transfer --group=0 --ether --ipv4 --udp $2 > "$work/out" 2>&1 ||
@@ -30,7 +30,7 @@ flow_perf() { # LAYOUT ACTIONS
 
 # shellcheck disable=SC2086
 culvert() { # LAYOUT
-  "$build/app/bench/culvert-bench" $eal -- --json --runs 1 ${arguments:+--eswitch "$arguments"} "rule_insert_$1.100000" \
+  "$build/app/bench/culvert-bench" --lcores 0@0,1@0 $eal -- --json --runs 1 ${arguments:+--eswitch "$arguments"} "rule_insert_$1.100000" \
     "rule_delete_$1.100000" | sed -E 's/.*rule_([a-z]*)_([a-z]*)\..*"value":([0-9.]*).*/culvert \1 \2 \3/' >> "$work/rates"
 }
 
