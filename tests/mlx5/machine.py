@@ -3,7 +3,8 @@
     with Machine(vfs=2) as machine:
         machine.run(["dpdk-testpmd", ...])
 
-Several at once do not disturb each other; what a machine made goes with it. Root only. $STAND_IN: the stand-in's library.
+Several at once do not disturb each other; what a machine made goes with it, also when SIGTERM or ctrl-C ends the test.
+Root only: for others a test is skipped. $STAND_IN: the stand-in's library.
 
 By hand: machine.py VFS COMMAND ..., e.g. machine.py 2 dpdk-testpmd --no-huge -m 512 --lcores 0@0,1@0
 -a 0000:03:00.0,dv_flow_en=1,representor=[0-1] -- -i --no-mlockall
@@ -14,6 +15,7 @@ import itertools
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,10 @@ from record import Record
 
 PCI = "0000:03:00.0"  # of the first NIC; the second is 0000:03:00.1
 _number = itertools.count()
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # meson's at a timeout: machines are closed, unittest goes no further
+if os.geteuid() != 0:
+    print("skipped: a machine needs root, for its network namespace")
+    sys.exit(77)  # meson's code for that
 
 
 def representor(vf):
