@@ -37,9 +37,9 @@ def representor(vf):
 
 class Machine:
     """`pfs` NICs, links mlx0, mlx1, ... whose far ends are wire0, ...; with `vfs` in switchdev mode: representor links
-    mlx0vf0, ... with the far ends guest0vf0, ..."""
+    mlx0vf0, ... with the far ends guest0vf0, .... `capabilities`: other ones than a ConnectX-6 Dx's, as $STAND_IN_CAPS."""
 
-    def __init__(self, vfs=0, pfs=1):
+    def __init__(self, vfs=0, pfs=1, capabilities=""):
         self.prefix = f"cvm{os.getpid()}-{next(_number)}"
         self.netns = self.prefix
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="culvert-mlx5-"))
@@ -47,6 +47,7 @@ class Machine:
         self.record_file = self.folder / "record"
         self.counters_file = self.folder / "counters"
         self.full_file = self.folder / "full"
+        self.capabilities = capabilities
         self.processes = []
         try:
             subprocess.run(["ip", "netns", "add", self.netns], check=True)
@@ -96,6 +97,7 @@ class Machine:
     def environment(self, recorded=True):
         return {**os.environ, "STAND_IN_TREE": str(self.tree), "STAND_IN_COUNTERS": str(self.counters_file),
                 "STAND_IN_FULL": str(self.full_file), "STAND_IN_RECORD": str(self.record_file) if recorded else "",
+                "STAND_IN_CAPS": self.capabilities or os.environ.get("STAND_IN_CAPS", ""),
                 "SYSFS_PCI_DEVICES": str(self.tree / "bus/pci/devices"), "LD_PRELOAD": os.environ["STAND_IN"]}
 
     def start(self, command, recorded=True, **options):
