@@ -59,9 +59,9 @@ struct Capabilities {
   Layout automatic_layout() const;
 };
 
-// Asks. Makes no rule that stays: one counter on a port that has them, and on an async port templates and
-// tables, all destroyed again. To be called once the port is started, before or by the thread that owns its
-// rules. May take milliseconds a question.
+// Asks. Makes no rule that stays: one counter on a port that has them, on an async port templates and tables,
+// and a rule where the driver validates too much (driver_traits.hpp), all destroyed again. To be called once
+// the port is started, before or by the thread that owns its rules. May take milliseconds a question.
 Capabilities probe(const ProbeTarget& target);
 
 }  // namespace culvert::offload

@@ -29,6 +29,8 @@ struct DriverTraits {
   bool prefers_async = true;
   // A queued destroy that fails has freed the handle all the same.
   bool failed_destroy_frees = false;
+  // rte_flow_validate() takes what rte_flow_create() refuses for good: only a rule that is made tells.
+  bool validates_too_much = false;
 };
 
 // By the name in rte_eth_dev_info: "net_eswitch", "mlx5_pci". Any thread.

@@ -48,7 +48,11 @@ struct Offload::State {
 Prepared prepare(uint16_t port_id, bool isolate, std::optional<bool> async) {
   Prepared prepared;
   rte_flow_error error{};
-  prepared.isolated = isolate && rte_flow_isolate(port_id, 1, &error) == 0;
+  const int rc = isolate ? rte_flow_isolate(port_id, 1, &error) : 0;
+  prepared.isolated = isolate && rc == 0;
+  if (rc != 0 && rc != -ENOSYS && rc != -ENOTSUP)  // those: it has no such rules, as net_af_packet
+    kLog.warning("ethdev {} cannot be isolated, so the kernel does not see what it receives: {}", port_id,
+                 DriverError::of(error, rc).to_string());
   if (!async.value_or(traits_of(port_id).prefers_async)) return prepared;
   if (const auto operations = make_async(port_id))
     prepared.operations = *operations;

@@ -3,7 +3,8 @@
     with Machine(vfs=2) as machine:
         machine.run(["dpdk-testpmd", ...])
 
-Several at once do not disturb each other; what a machine made goes with it. Root only. $STAND_IN: the stand-in's library.
+Several at once do not disturb each other; what a machine made goes with it, also when SIGTERM or ctrl-C ends the test.
+Root only: for others a test is skipped. $STAND_IN: the stand-in's library.
 
 By hand: machine.py VFS COMMAND ..., e.g. machine.py 2 dpdk-testpmd --no-huge -m 512 --lcores 0@0,1@0
 -a 0000:03:00.0,dv_flow_en=1,representor=[0-1] -- -i --no-mlockall
@@ -14,6 +15,7 @@ import itertools
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,10 @@ from record import Record
 
 PCI = "0000:03:00.0"  # of the first NIC; the second is 0000:03:00.1
 _number = itertools.count()
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # meson's at a timeout: machines are closed, unittest goes no further
+if os.geteuid() != 0:
+    print("skipped: a machine needs root, for its network namespace")
+    sys.exit(77)  # meson's code for that
 
 
 def representor(vf):
@@ -31,9 +37,9 @@ def representor(vf):
 
 class Machine:
     """`pfs` NICs, links mlx0, mlx1, ... whose far ends are wire0, ...; with `vfs` in switchdev mode: representor links
-    mlx0vf0, ... with the far ends guest0vf0, ..."""
+    mlx0vf0, ... with the far ends guest0vf0, .... `capabilities`: other ones than a ConnectX-6 Dx's, as $STAND_IN_CAPS."""
 
-    def __init__(self, vfs=0, pfs=1):
+    def __init__(self, vfs=0, pfs=1, capabilities=""):
         self.prefix = f"cvm{os.getpid()}-{next(_number)}"
         self.netns = self.prefix
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="culvert-mlx5-"))
@@ -41,6 +47,7 @@ class Machine:
         self.record_file = self.folder / "record"
         self.counters_file = self.folder / "counters"
         self.full_file = self.folder / "full"
+        self.capabilities = capabilities
         self.processes = []
         try:
             subprocess.run(["ip", "netns", "add", self.netns], check=True)
@@ -90,6 +97,7 @@ class Machine:
     def environment(self, recorded=True):
         return {**os.environ, "STAND_IN_TREE": str(self.tree), "STAND_IN_COUNTERS": str(self.counters_file),
                 "STAND_IN_FULL": str(self.full_file), "STAND_IN_RECORD": str(self.record_file) if recorded else "",
+                "STAND_IN_CAPS": self.capabilities or os.environ.get("STAND_IN_CAPS", ""),
                 "SYSFS_PCI_DEVICES": str(self.tree / "bus/pci/devices"), "LD_PRELOAD": os.environ["STAND_IN"]}
 
     def start(self, command, recorded=True, **options):

@@ -62,7 +62,8 @@ class Event:
 
 class Record:
     def __init__(self, path):
-        self.lines = pathlib.Path(path).read_text().splitlines()
+        text = pathlib.Path(path).read_text()
+        self.lines = text[:text.rfind("\n") + 1].splitlines()  # the last line may still be in the writing
         self._objects = {}
         self._standing = {}
         self._events = []

@@ -78,11 +78,12 @@ std::vector<Shape> of_switches() {
   });
   add("hold", [](Rule& rule, const Place& at) { hold(rule, at.spot, at.tenant, {}); });
   add("known source at a tenant",
-      [](Rule& rule, const Place& at) { tenant_source(rule, at.spot, at.tenant, kMac, 3); });
+      [](Rule& rule, const Place& at) { tenant_source(rule, at.spot, at.tenant, kMac, 3, at.counter); });
   add("any source at a tenant",
       [](Rule& rule, const Place& at) { tenant_source(rule, at.spot, at.tenant, {}, 3); });
-  add("known source behind a tunnel",
-      [](Rule& rule, const Place& at) { tunnel_source(rule, at.spot, at.uplink, kUnderlay, kMac, 3); });
+  add("known source behind a tunnel", [](Rule& rule, const Place& at) {
+    tunnel_source(rule, at.spot, at.uplink, kUnderlay, kMac, 3, at.counter);
+  });
   add("any source behind a tunnel",
       [](Rule& rule, const Place& at) { tunnel_source(rule, at.spot, at.uplink, kUnderlay, {}, 3); });
   add("met congestion", [](Rule& rule, const Place& at) { congested(rule, at.spot, at.uplink); });

@@ -14,6 +14,14 @@ constexpr unsigned kTags = 4, kTagRegisters = 6;
 constexpr size_t kSmallEncapBytes = 34;
 constexpr const char* kHardware = "hardware refuses to create flow";
 
+bool takes_tunnel_off(const rte_flow_action& action) {
+  if (action.type == RTE_FLOW_ACTION_TYPE_RAW_DECAP) {
+    const auto* conf = static_cast<const rte_flow_action_raw_decap*>(action.conf);
+    return conf == nullptr || conf->size > kSmallEncapBytes;
+  }
+  return action.type == RTE_FLOW_ACTION_TYPE_VXLAN_DECAP || action.type == RTE_FLOW_ACTION_TYPE_NVGRE_DECAP;
+}
+
 /// One rule under inspection: each member looks at one thing, and says false after filling the error.
 class Inspection {
  public:
@@ -39,7 +47,6 @@ class Inspection {
     eswitch::refuse(error_, code, type, cause, message);
     return false;
   }
-  bool hardware(int code) { return refuse(code, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, kHardware); }
   bool egress(const char* message) {
     return refuse(ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_EGRESS, nullptr, message);
   }
@@ -105,8 +112,6 @@ class Inspection {
     }
     ++others_;
     switch (action.type) {
-      case RTE_FLOW_ACTION_TYPE_PASSTHRU:
-        return refuse_action(error_, ENOTSUP, &action, "action not supported");
       case RTE_FLOW_ACTION_TYPE_METER:
         return refuse(ENOTSUP, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "meter action not supported");
       case RTE_FLOW_ACTION_TYPE_DROP:
@@ -123,11 +128,13 @@ class Inspection {
         if (attr_.transfer) return fate(action);
         return refuse(ENOTSUP, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr,
                       "port action is valid in transfer mode only");
+      case RTE_FLOW_ACTION_TYPE_PASSTHRU:
       case RTE_FLOW_ACTION_TYPE_PORT_REPRESENTOR:
         return refuse_action(error_, ENOTSUP, &action, "action not supported");
       case RTE_FLOW_ACTION_TYPE_MARK:
         if (attr_.egress) return egress("mark action not supported for egress");
-        return attr_.transfer ? hardware(ENOTSUP) : true;
+        if (attr_.transfer) hardware_ = ENOTSUP;
+        return true;
       case RTE_FLOW_ACTION_TYPE_SET_META:
         return !attr_.transfer ||
                refuse_action(error_, ENOTSUP, &action, "unavailable extended metadata register");
@@ -186,7 +193,8 @@ class Inspection {
     if (conf != nullptr && !tag(conf->index)) return false;
     // The order is libmlx5's, which makes no tables of a NIC's group 0.
     const bool root = attr_.group == 0 && !attr_.transfer;
-    return !encap_ || root || hardware(ENOTSUP);
+    if (encap_ && !root) hardware_ = ENOTSUP;
+    return true;
   }
 
   bool fate(const rte_flow_action& action) {
@@ -198,8 +206,12 @@ class Inspection {
 
   bool jump(const rte_flow_action& action) {
     const auto* conf = static_cast<const rte_flow_action_jump*>(action.conf);
-    if (conf != nullptr && conf->group <= attr_.group) return hardware(EINVAL);
-    return fate(action);
+    if (!fate(action)) return false;
+    if (conf == nullptr) return true;
+    if (conf->group == 0 && !attr_.transfer)
+      return refuse(EINVAL, RTE_FLOW_ERROR_TYPE_ACTION_CONF, nullptr, "root table shouldn't be destination");
+    if (conf->group <= attr_.group) hardware_ = EINVAL;
+    return true;
   }
 
   bool to_queue(const rte_flow_action& action, const char* on_egress, const char* on_transfer) {
@@ -216,7 +228,7 @@ class Inspection {
     if (attr_.egress && port_.representor())
       return refuse(ENOTSUP, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr,
                     "encap action for VF representor not supported on NIC table");
-    if (attr_.transfer && fates_ > 0) return hardware(ENOTSUP);
+    if (attr_.transfer && fates_ > 0) hardware_ = ENOTSUP;
     return encap_ = true;
   }
 
@@ -234,8 +246,7 @@ class Inspection {
   }
 
   bool raw_decap(const rte_flow_action& action) {
-    const auto* conf = static_cast<const rte_flow_action_raw_decap*>(action.conf);
-    const bool tunnel = conf == nullptr || conf->size > kSmallEncapBytes;
+    const bool tunnel = takes_tunnel_off(action);
     raw_decap_ = raw_decap_open_ = true;
     if (tunnel && attr_.egress) return egress("decap action not supported for egress");
     if (tunnel) decap_ = true;
@@ -253,7 +264,7 @@ class Inspection {
     if (attr_.egress && port_.representor())
       return refuse(EINVAL, RTE_FLOW_ERROR_TYPE_ITEM, nullptr,
                     "NIC egress rules on representors is not supported");
-    return true;
+    return hardware_ == 0 || refuse(hardware_, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, kHardware);
   }
 
   const Port& port_;
@@ -265,15 +276,8 @@ class Inspection {
   bool vlan_ = false, l3_ = false, inner_l3_ = false, tunnel_ = false, vxlan_ = false;
   bool encap_ = false, decap_ = false, raw_decap_ = false, raw_decap_open_ = false, drop_ = false;
   unsigned fates_ = 0, others_ = 0;
+  int hardware_ = 0;  // why libmlx5 refuses it: asked last, when the driver has looked at the whole rule
 };
-
-bool takes_tunnel_off(const rte_flow_action& action) {
-  if (action.type == RTE_FLOW_ACTION_TYPE_RAW_DECAP) {
-    const auto* conf = static_cast<const rte_flow_action_raw_decap*>(action.conf);
-    return conf == nullptr || conf->size > kSmallEncapBytes;
-  }
-  return action.type == RTE_FLOW_ACTION_TYPE_VXLAN_DECAP || action.type == RTE_FLOW_ACTION_TYPE_NVGRE_DECAP;
-}
 
 }  // namespace
 

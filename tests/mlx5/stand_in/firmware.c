@@ -47,6 +47,17 @@ cap_value(struct ibv_context *ctx, const struct capability *cap)
 	return cap->value;
 }
 
+uint64_t
+capability(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++)
+		if (strcmp(capabilities[i].name, name) == 0)
+			return cap_value(NULL, &capabilities[i]);
+	return 0;
+}
+
 static int
 query_hca_cap(struct ibv_context *ctx, const void *in, void *out, size_t outlen)
 {

@@ -1,5 +1,5 @@
 /*
- * What libmlx5 (rdma-core 44, ConnectX-6 Dx and later) itself refuses in a table that is not the root: found by reading it,
+ * What libmlx5 (rdma-core 44) itself refuses in a table that is not the root: found by reading it,
  * said anew here. Root tables (level 0) are the kernel's, whose checks are not here.
  */
 #include <stdio.h>
@@ -53,6 +53,8 @@ order(int rx, int fdb, size_t n, struct mlx5dv_dr_action *const actions[], char 
 			sprintf(reason, "%s out of order%s", class_names[c], !fdb ? "" : rx ? " from the wire" : " from a VF");
 			return reason;
 		}
+		if (rx && c == CLASS_ENCAP && capability("steering_format_version") == 0)
+			return strcpy(reason, "encap from the wire on a ConnectX-5");
 		if (leads_to[c] != START)
 			state = leads_to[c];
 	}

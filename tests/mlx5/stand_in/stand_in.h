@@ -27,6 +27,7 @@ int tree_port_count(const char *ibdev);
 
 /* firmware.c: a field of a firmware command: big-endian 32-bit words, bits counted from the most significant one. */
 uint64_t get_field(const void *base, uint32_t bit, unsigned int bits);
+uint64_t capability(const char *name);  /* as this NIC has it: firmware.h */
 void set_field(void *base, uint32_t bit, unsigned int bits, uint64_t value);
 
 struct mlx5dv_devx_obj {
