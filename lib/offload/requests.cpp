@@ -34,19 +34,16 @@ void Engine::apply(AddFlow& request) {
 }
 
 // While what takes its place is under way, a flow carries its packets as before: else one of lower precedence
-// would have them for a while.
+// would have them for a while. Of several that were replaced one after the other those that carry nothing go
+// at once.
 void Engine::take_over(Flow& flow, Flow& old) {
-  if (flow.removed.load(std::memory_order_acquire)) {  // who removes it, or takes its place, finds both
-    flow.replaces = &old;
-    return;
-  }
   const bool in_nic =
       old.joined && std::ranges::any_of(old.nodes, [](const auto& node) { return node->has_rules(); });
-  if (in_nic && !flow.nodes.empty()) {
+  if (in_nic) {
     flow.replaces = &old;
     return;
   }
-  if (!flow.nodes.empty()) flow.replaces = std::exchange(old.replaces, nullptr);
+  flow.replaces = std::exchange(old.replaces, nullptr);
   apply(RemoveFlow{&old});
 }
 
@@ -57,16 +54,19 @@ void Engine::apply(const RemoveFlow& request) {
     early_removals_.insert(request.flow);
 }
 
-// `since`: the moment of what it goes for; 0: now.
+// With what it had yet to take the place of. `since`: the moment of what it goes for; 0: now.
 void Engine::remove(Flow& flow, uint64_t since) {
-  if (Flow* const old = std::exchange(flow.replaces, nullptr)) remove(*old, since);
-  trace_flow_del(flow.spec);
-  leave_network(flow);
-  flow.give();  // the remover's
-  for (const auto& node : flow.nodes) doom(*node, since);
-  leaving_.add(flows_.take(flow));
-  flow.joined = false;
-  look_whether_gone(flow);
+  for (Flow* gone = &flow; gone != nullptr;) {
+    Flow* const before = std::exchange(gone->replaces, nullptr);
+    trace_flow_del(gone->spec);
+    leave_network(*gone);
+    gone->give();  // the remover's
+    for (const auto& node : gone->nodes) doom(*node, since);
+    leaving_.add(flows_.take(*gone));
+    gone->joined = false;
+    look_whether_gone(*gone);
+    gone = before;
+  }
 }
 
 // --- Encaps.

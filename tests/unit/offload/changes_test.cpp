@@ -1,4 +1,6 @@
 // What changes while it runs: a flow, the layout, the mode; and what a driver that fails leaves behind.
+#include <atomic>
+
 #include "gateway.hpp"
 
 namespace culvert::offload::testing {
@@ -198,6 +200,91 @@ TEST(Leftovers, LeadIntoNoOtherTunnel) {
   gateway.resolve(0, 9);  // another tunnel
   gateway.settle();
   EXPECT_NE(gateway.way_of(inner_frame(kA, kB)), 9);
+}
+
+TEST(Modes, InModeOffAFlowIsSoftwareWhateverItsNeighbour) {
+  for (const unsigned wires : {3u, 1u}) {
+    Gateway gateway({.wires = wires, .arguments = "profile=mlx5"});
+    ASSERT_TRUE(gateway.add("one", 0, {}, 100, wires == 1 ? 0 : 1));
+    gateway.resolve(0, 1);
+    gateway.settle();
+    gateway.unresolve(0);
+    gateway.settle();
+    gateway.offload->set_mode(Mode::off, LayoutWish::automatic);
+    gateway.settle();
+    EXPECT_EQ(gateway.flow("one").state, FlowState::software) << wires << ": " << gateway.flow("one").reason;
+  }
+  Gateway gateway({.arguments = "profile=mlx5", .mode = Mode::off});
+  ASSERT_TRUE(gateway.add("one", 0));
+  gateway.unresolve(0);
+  gateway.settle();
+  EXPECT_EQ(gateway.flow("one").state, FlowState::software) << "before: " << gateway.flow("one").reason;
+  gateway.resolve(0, 1);
+  gateway.settle();
+  gateway.unresolve(0);
+  gateway.settle();
+  EXPECT_EQ(gateway.flow("one").state, FlowState::software) << "after: " << gateway.flow("one").reason;
+}
+
+TEST(Replace, AFlowThatIsReplacedIsAlwaysFound) {
+  Gateway gateway({.arguments = "profile=mlx5", .mode = Mode::off});
+  const auto spec = [] { return FlowSpec{"one", Source::shell, Explicit{1, {}, 100, 1, 0}}; };
+  ASSERT_TRUE(gateway.client->add(spec()));
+  std::atomic<bool> running{true};
+  std::atomic<unsigned> missed{0}, looked{0};
+  std::thread reader([&] {
+    const auto client = std::move(*gateway.offload->client());
+    while (running) {
+      ++looked;
+      missed += !client->find("one").has_value();
+    }
+  });
+  const auto end = std::chrono::steady_clock::now() + 4s;
+  while (std::chrono::steady_clock::now() < end) ASSERT_TRUE(gateway.client->replace(spec()));
+  running = false;
+  reader.join();
+  EXPECT_EQ(missed, 0u) << "of " << looked;
+}
+
+TEST(Modes, AModeThatStaysWhatItIsTouchesNothing) {
+  for (const unsigned uplinks : {1u, 2u}) {
+    Gateway gateway({.wires = 3, .uplinks = uplinks, .arguments = "profile=mlx5"});
+    gateway.resolve(0, 1);
+    gateway.settle();
+    const Operations before = gateway.offload->operations();
+    gateway.offload->set_mode(Mode::automatic, LayoutWish::tagged);
+    gateway.settle();
+    EXPECT_EQ(gateway.offload->operations().created, before.created) << uplinks;
+  }
+  Gateway gateway({.wires = 1, .arguments = "profile=mlx5"});
+  gateway.resolve(0, 1);
+  gateway.settle();
+  const Operations before = gateway.offload->operations();
+  gateway.offload->set_mode(Mode::automatic, LayoutWish::tagged);
+  gateway.settle();
+  EXPECT_EQ(gateway.offload->operations().created, before.created) << "plain NIC";
+}
+
+TEST(Leftovers, WhatAReplacedFlowLeavesBehindStandsBelowTheNewOne) {
+  for (const LayoutWish layout : {LayoutWish::flat, LayoutWish::tagged}) {
+    for (const int changes : {0, 1}) {
+      Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+      for (EncapId id = 0; id < 2; ++id) gateway.resolve(id, static_cast<uint8_t>(1 + id));
+      const auto narrow = [](EncapId id) {
+        return FlowSpec{"narrow", Source::config, Explicit{1, to_net("10.7.0.0/16"), 100, 1000, id}};
+      };
+      ASSERT_TRUE(gateway.client->add(narrow(0)));
+      gateway.settle();
+      if (changes != 0) gateway.resolve(0, 3);
+      gateway.settle();
+      gateway.wires.set_fault("fail", "destroy:every:1");
+      ASSERT_TRUE(gateway.client->replace(narrow(1)));
+      gateway.settle();
+      EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 2)
+          << (layout == LayoutWish::flat ? "flat " : "tagged ") << changes;
+      gateway.wires.set_fault("fail", "");
+    }
+  }
 }
 
 }  // namespace

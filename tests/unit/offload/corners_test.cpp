@@ -206,5 +206,48 @@ TEST(Counters, AFlowsLastPacketsAreItsEncapsToo) {
   }
 }
 
+TEST(Counters, PacketsOfASlotThatLeavesAreItsEncaps) {
+  Gateway gateway({.arguments = "profile=mlx5", .layout = LayoutWish::tagged});
+  gateway.resolve(0, 1);
+  ASSERT_TRUE(gateway.add("one", 0));
+  gateway.settle();
+  unsigned sent = 0;
+  for (uint8_t i = 0; i < 10; ++i) {
+    gateway.resolve(0, static_cast<uint8_t>(2 + i));
+    gateway.settle();
+    EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 2 + i);
+    ++sent;
+    gateway.unresolve(0);
+    gateway.settle();
+    std::this_thread::sleep_for(150ms);  // the counters are read meanwhile
+  }
+  gateway.resolve(0, 1);
+  gateway.settle();
+  EXPECT_TRUE(within(2s, [&] { return gateway.flow("one").packets == sent; })) << gateway.flow("one").packets;
+  EXPECT_TRUE(within(2s, [&] { return gateway.offload->encap(0).hardware.packets == sent; }))
+      << "encap " << gateway.offload->encap(0).hardware.packets << " of " << sent;
+}
+
+TEST(Room, RoomForOneIsFoundBehindManyThatNeedTwo) {
+  for (const unsigned wide : {10u, 70u}) {
+    Gateway gateway({.arguments = "profile=mlx5,rules=2", .layout = LayoutWish::flat});
+    gateway.resolve(0, 1);
+    ASSERT_TRUE(gateway.add("a", 0, to_net("10.1.0.0/16"), 10));
+    ASSERT_TRUE(gateway.add("b", 0, to_net("10.2.0.0/16"), 10));
+    gateway.settle();
+    for (unsigned i = 0; i < wide; ++i) {
+      tunnel::Match udp;
+      udp.ip_proto = 17;
+      udp.l4_dst = static_cast<uint16_t>(i);
+      ASSERT_TRUE(gateway.add(fmt::format("udp{}", i), 0, udp, 50, 2));
+    }
+    ASSERT_TRUE(gateway.add("c", 0, to_net("10.3.0.0/16"), 200));
+    gateway.settle();
+    ASSERT_EQ(gateway.flow("c").state, FlowState::software);
+    ASSERT_TRUE(gateway.client->remove("a"));
+    EXPECT_TRUE(within(10s, [&] { return gateway.flow("c").state == FlowState::offloaded; })) << wide;
+  }
+}
+
 }  // namespace
 }  // namespace culvert::offload::testing

@@ -153,5 +153,51 @@ TEST(Networks, ANewTunnelTouchesNoRuleOfTheOthers) {
   }
 }
 
+TEST(Networks, ATunnelOfAnotherUdpPortTouchesNoRuleOfTheOthers) {
+  Gateway gateway({.arguments = "profile=mlx5"});
+  gateway.resolve(0, 1);
+  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0}}});
+  ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
+  gateway.settle();
+  EncapUpdate other = gateway.update_of(1, 2);
+  other.tunnel.dst_port = 8472;
+  gateway.offload->set_encap(other);
+  gateway.settle();
+  const Operations before = gateway.offload->operations();
+  gateway.offload->set_networks({{.id = 0, .learning = true, .ports = {1}, .encaps = {0, 1}}});
+  gateway.settle();
+  EXPECT_EQ(gateway.offload->operations().destroyed, before.destroyed);
+}
+
+TEST(Networks, AnIsolatedUplinkWithoutATenantOnItsSwitchBringsItsTunnelsUp) {
+  eswitch_test::start_eal("offload");
+  TestSwitch wires(2, "profile=mlx5");
+  auto domain = std::move(*rcu::Domain::create());
+  offload::Setup setup;
+  PortSetup& port = setup.ports.emplace_back();
+  port.name = "uplink";
+  port.port_id = wires.port(0);
+  port.wire = true;
+  rte_eth_dev_stop(port.port_id);
+  port.prepared = prepare(port.port_id, true);
+  rte_eth_dev_start(port.port_id);
+  ASSERT_TRUE(port.prepared.isolated);
+  setup.domain = domain.get();
+  auto offload = std::move(*Offload::create(setup));
+  EncapUpdate update;
+  update.generation = 1;
+  update.tunnel.vni = 100;
+  update.tunnel.local = kUnderlay.dst;
+  update.tunnel.remote = kUnderlay.src;
+  update.terminated = true;
+  offload->set_encap(update);
+  bool settled = false;
+  offload->barrier([&] { settled = true; });
+  while (!settled) offload->run_answers();
+  wires.arrive(0, from_peer(inner_frame(kB, kA)));
+  wires.settle();
+  EXPECT_EQ(wires.received(0).size(), 1u) << offload->describe(0);
+}
+
 }  // namespace
 }  // namespace culvert::offload::testing
