@@ -57,7 +57,7 @@ Result<Measured> measure_sync(uint32_t routes, unsigned runs) {
       const TimePoint start = Clock::now();
       const auto mirror = synced();
       if (!mirror) return tl::make_unexpected(mirror.error());
-      values.push_back((*mirror)->stats().routes / seconds_since(start));
+      values.push_back(static_cast<double>((*mirror)->stats().routes) / seconds_since(start));
     }
     return Measured{std::move(values)};
   });
