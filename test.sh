@@ -53,8 +53,9 @@ stage() {
 
 if [ $length = quick ]; then stage build '' --no-suite long --no-suite tidy; else stage build '' --no-suite long; fi
 if [ $length != quick ]; then
-  # Half the optimization and only line numbers: a third of the time to build.
-  cheap='-Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1'
+  # Half the optimization and only line numbers: a third of the time to build. Warnings are the plain build's: so
+  # instrumented, g++ sees overflows where there are none.
+  cheap='-Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1 -Dwerror=false'
   stage build-asan "-Db_sanitize=address,undefined -Db_lundef=false $cheap" --no-suite long --no-suite static --no-suite tidy --no-suite eswitch
   stage build-tsan "-Db_sanitize=thread -Db_lundef=false $cheap" --suite unit --suite eswitch-unit
 fi
