@@ -96,6 +96,33 @@ class Life(unittest.TestCase):
         self.assertEqual(gateway.flow("one")["state"], "pending")
         self.assertEqual([rule for rule in machine.record().rules() if rule.header()], [])
 
+    def test_removed_classic(self):
+        self.removed("classic")
+
+    def test_removed_templates(self):
+        self.removed("templates")
+
+    def removed(self, steering):
+        """The driver says that the device is lost (RTE_ETH_EVENT_INTR_RMV) while the kernel's link stays: no packet and no
+        rule any more, the reason is told, the ports are closed, culvert runs on."""
+        with Machine(vfs=1) as machine:
+            gateway = Gateway(machine, YAML, DEVARGS[steering])
+            gateway.neighbour(MAC_A)
+            self.add_flow(gateway, "one", "10.7.0.2")
+            self.assertEqual(gateway.flow("one")["state"], "offloaded")
+            machine.fail()
+            wait_until("the ports are closed", lambda: all(f"port {name}: closed" in gateway.said()
+                                                           for name in ("uplink", "tenant")))
+            self.assertEqual([port["removed"] for port in gateway.show("ports")], [True, True])
+            flow = gateway.flow("one")
+            self.assertEqual((flow["state"], flow["reason"]), ("pending", "port removed: the device of mlx0 is gone"))
+            self.assertEqual(gateway.show("stats")["rules"]["installed"], 0)
+            gateway.ctl("verify")
+            gateway.neighbour(MAC_B)
+            self.add_flow(gateway, "two", "10.7.0.3")
+            self.assertEqual(gateway.flow("two")["state"], "pending")
+            self.assertEqual(gateway.stop(), 0)
+
     def test_full_classic(self):
         self.full("classic")
 

@@ -47,6 +47,8 @@ class Machine:
         self.record_file = self.folder / "record"
         self.counters_file = self.folder / "counters"
         self.full_file = self.folder / "full"
+        self.events_file = self.folder / "events"
+        os.mkfifo(self.events_file)
         self.capabilities = capabilities
         self.processes = []
         try:
@@ -96,7 +98,7 @@ class Machine:
 
     def environment(self, recorded=True):
         return {**os.environ, "STAND_IN_TREE": str(self.tree), "STAND_IN_COUNTERS": str(self.counters_file),
-                "STAND_IN_FULL": str(self.full_file), "STAND_IN_RECORD": str(self.record_file) if recorded else "",
+                "STAND_IN_FULL": str(self.full_file), "STAND_IN_EVENTS": str(self.events_file), "STAND_IN_RECORD": str(self.record_file) if recorded else "",
                 "STAND_IN_CAPS": self.capabilities or os.environ.get("STAND_IN_CAPS", ""),
                 "SYSFS_PCI_DEVICES": str(self.tree / "bus/pci/devices"), "LD_PRELOAD": os.environ["STAND_IN"]}
 
@@ -128,6 +130,10 @@ class Machine:
             self.full_file.touch()
         else:
             self.full_file.unlink(missing_ok=True)
+
+    def fail(self):
+        """The device of the running program is lost (IBV_EVENT_DEVICE_FATAL)."""
+        self.events_file.write_text("x")
 
     def close(self):
         for process in self.processes:
