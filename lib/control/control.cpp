@@ -1,5 +1,7 @@
 #include "control/control.hpp"
 
+#include <unistd.h>
+
 #include <ctime>
 
 #include <algorithm>
@@ -41,6 +43,7 @@ Control::Control(EventLoop& loop, const config::Config& config, const std::strin
 
 Control::~Control() {
   loop_.cancel(tick_);
+  if (removals_) loop_.remove_fd(removals_.get());
   if (mirror_) {
     loop_.remove_fd(mirror_->fd());
     mirror_->unsubscribe(*this);
@@ -57,6 +60,7 @@ Result<std::unique_ptr<Control>> Control::create(EventLoop& loop, const config::
                                                  const std::vector<unsigned>& worker_lcores) {
   std::unique_ptr<Control> control(new Control(loop, config, config_file));
   Status status = control->check_offload(config.offload);
+  if (status) status = control->watch_ports();
   if (status) status = control->open_ports(worker_lcores);
   if (status) status = control->sync_with_kernel();
   if (status) status = control->check_netdevs();
@@ -66,6 +70,7 @@ Result<std::unique_ptr<Control>> Control::create(EventLoop& loop, const config::
   if (status) status = control->dataplane_->launch();
   if (!status) return tl::make_unexpected(status.error());
   Control* self = control.get();
+  loop.add_fd(control->removals_.get(), EPOLLIN, [self](uint32_t) { self->on_ports_removed(); });
   control->tick_ = loop.every(kTick, [self] { self->turn(); });
   return control;
 }
@@ -80,8 +85,14 @@ Status Control::open_ports(const std::vector<unsigned>& worker_lcores) {
   if (!pool) return tl::make_unexpected(pool.error());
   pool_ = std::move(*pool);
   for (const config::Port& wanted : config_.ports) {
-    auto port = port::Port::open(
-        {.name = wanted.name, .ethdev = wanted.ethdev, .workers = workers, .pool = pool_.get()});
+    auto port = port::Port::open({.name = wanted.name,
+                                  .ethdev = wanted.ethdev,
+                                  .workers = workers,
+                                  .pool = pool_.get(),
+                                  .on_removed = [fd = removals_.get()] {
+                                    const uint64_t one = 1;
+                                    (void)!::write(fd, &one, sizeof(one));
+                                  }});
     if (!port) return tl::make_unexpected(port.error());
     ports_.push_back(std::move(*port));
   }
@@ -233,6 +244,7 @@ void Control::turn() {
   }
   if (std::exchange(terminations_changed_, false)) publish_terminations();
   finish_reload();
+  close_removed_ports();
   hardware_->poll();
   dataplane_->poll(now, kDataplaneBudget);
   neighbour_ageing_->poll(now);

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/c_handle.hpp"
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "config/config.hpp"
@@ -70,6 +72,12 @@ class Control final : public Api, private mirror::Listener {
 
  private:
   struct Reload;
+  // A port whose device is gone: closed when nobody uses it.
+  struct Leaving {
+    size_t port = 0;
+    dataplane::Fence fence;      // of the workers
+    bool without_rules = false;  // the offload thread has done with it
+  };
 
   Control(EventLoop& loop, const config::Config& config, const std::string& config_file);
 
@@ -86,6 +94,10 @@ class Control final : public Api, private mirror::Listener {
   void on_link(const mirror::Link* before, const mirror::Link* after) override;
   void on_adjacency(const resolver::Adjacency& adjacency);
   void on_local(const net::IpAddr& local);
+  // Ports whose devices are removed: control_ports.cpp.
+  Status watch_ports();
+  void on_ports_removed();
+  void close_removed_ports();
   void publish_own_macs();
   void publish_terminations();
   uint64_t sent_by(resolver::EncapId id) const;
@@ -143,6 +155,7 @@ class Control final : public Api, private mirror::Listener {
   // Destroyed in reverse: workers end before the ports that they use.
   std::unique_ptr<rcu::Domain> domain_;
   port::Mempool pool_;
+  UniqueFd removals_;  // an eventfd that ports write to; see watch_ports()
   std::vector<std::unique_ptr<port::Port>> ports_;
   std::unique_ptr<mirror::Mirror> mirror_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
@@ -162,6 +175,7 @@ class Control final : public Api, private mirror::Listener {
   std::deque<std::function<void(Status)>> reloads_;  // asked for: the first is under way
   std::future<config::Parsed> parsed_;               // for the first
   std::vector<std::function<void()>> after_reloads_;
+  std::list<Leaving> leaving_;
   bool links_changed_ = false;
   std::set<resolver::EncapId> terminated_;  // whose packets are taken: their local address is the kernel's
   bool terminations_changed_ = false;

@@ -31,7 +31,8 @@ std::vector<PortView> Control::ports() {
     view.netdev = non_empty(config_.ports[i].netdev);
     view.port_id = port.id();
     view.mac = port.mac();
-    view.link_up = port.link().up;
+    view.removed = port.is_removed();
+    view.link_up = !view.removed && port.link().up;
     view.mtu = port.mtu();
     view.rx_packets = stats.ipackets;
     view.tx_packets = stats.opackets;

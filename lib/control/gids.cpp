@@ -47,8 +47,10 @@ Gids::~Gids() {
     for (Request& request : requests_) request.done.set_value();
     requests_.clear();
   }
-  for (const auto& departure : departures_) departure->done.set_value();
-  departures_.clear();
+  for (const auto& departure : departures_) {
+    departure->abandoned = true;
+    departure->done.set_value();
+  }
   if (updater_) updater_->stop();
   for (gid::Table& table : tables_) table.clear();
   if (!reader_) return;
@@ -107,9 +109,14 @@ void Gids::handle(Request request) {
   const bool now = admits(address);
   if (now != before) world_.changed(address);
   if (now || !before || !world_.is_used(address)) return request.done.set_value();
-  auto departure = std::make_shared<Departure>(Departure{std::move(request.done), domain_.start(), false});
+  auto departure = std::make_shared<Departure>();
+  departure->done = std::move(request.done);
+  departure->grace = domain_.start();
   departures_.push_back(departure);
-  world_.barrier([departure] { departure->rules_are_out = true; });
+  world_.barrier([this, departure] {
+    departure->rules_are_out = true;
+    if (!departure->abandoned) finish_departures();
+  });
 }
 
 void Gids::finish_departures() {

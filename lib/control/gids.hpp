@@ -35,7 +35,8 @@ class Gids final : private gid::Provider {
   struct World {
     // Some tunnel's local end is this address.
     std::function<bool(const net::IpAddr& local)> is_used;
-    // admits() says something else of it by now: tunnel ends are to be published anew.
+    // admits() may say something else of it by now: then tunnel ends are to be published anew, before it
+    // returns.
     std::function<void(const net::IpAddr& local)> changed;
     // Calls back when the NIC has done or refused all that it was told.
     std::function<void(std::function<void()> done)> barrier;
@@ -49,6 +50,8 @@ class Gids final : private gid::Provider {
 
   // Queues what the mirror's changes mean for the tables, and goes on with what the provider asked for.
   void poll();
+  // The port is gone for good: its entries go, and its link is like one of no port.
+  void remove_port(size_t port) { follower_->remove_port(tables_[port]); }
   // Tunnel packets to this address are ours: a port's table has it as a GID, or it is on a link of no port.
   bool admits(const net::IpAddr& local) const;
   // No update is queued or under way.
@@ -67,6 +70,7 @@ class Gids final : private gid::Provider {
     std::promise<void> done;
     uint64_t grace = 0;
     bool rules_are_out = false;
+    bool abandoned = false;  // the object is gone
   };
 
   Gids(EventLoop& loop, mirror::Mirror& mirror, rcu::Domain& domain, World world)

@@ -205,6 +205,11 @@ void Hardware::remove_flow(const std::string& name) {
   if (const Status removed = client_->remove(name); !removed) kLog.error("{}", removed.error().message);
 }
 
+void Hardware::remove_port(offload::PortIndex port, std::function<void()> done) {
+  offload_->remove_port(port);
+  offload_->barrier(std::move(done));
+}
+
 void Hardware::poll() {
   for (const offload::Event& event : offload_->take_events())
     std::visit([this](const auto& what) { handle(what); }, event);

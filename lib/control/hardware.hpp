@@ -52,6 +52,9 @@ class Hardware {
   Status put_flow(const std::string& name, offload::Source source, const offload::Explicit& what);
   void remove_flow(const std::string& name);
 
+  // The port's device is gone. `done` is called when no driver function is called for it any more.
+  void remove_port(offload::PortIndex port, std::function<void()> done);
+
   // What the offload thread has left; called by the event loop and each turn.
   void poll();
 

@@ -18,6 +18,7 @@ struct PortView {
   uint16_t port_id = 0;
   net::Mac mac;
   bool link_up = false;
+  bool removed = false;  // its device is gone
   uint16_t mtu = 0;
   uint64_t rx_packets = 0, tx_packets = 0, rx_bytes = 0, tx_bytes = 0;  // the ethdev's own
   uint64_t drops = 0;  // packets that came in here and were dropped, or were to go out here and could not

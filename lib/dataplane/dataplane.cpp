@@ -140,6 +140,12 @@ void Dataplane::set_own_macs(PortIndex port, std::vector<net::Mac> macs) {
   (void)state_->publish_snapshot();
 }
 
+void Dataplane::remove_port(PortIndex port) {
+  state_->ports[port].removed = true;
+  // Ports, networks and terminations were good before, and still are.
+  (void)state_->publish_snapshot();
+}
+
 Status Dataplane::add_path(NetworkId network, const net::Mac& mac, Where where) {
   if (!state_->is_member(network, where))
     return error("{}: neither a port nor an encap of network {}", mac, network);

@@ -35,6 +35,7 @@ struct PortSetup {
   std::vector<net::Mac>
       own_macs;           // source MACs of the kernel on this port: such frames are its own outgoing ones
   bool underlay = false;  // has a netdev: terminates tunnels, and takes no flows, unless it is in a network
+  bool removed = false;   // see remove_port()
 };
 
 struct Setup {
@@ -196,6 +197,10 @@ class Dataplane {
   void touch(NetworkId network, const net::Mac& mac);
   // Instead of PortSetup::own_macs, e.g. after the kernel link's MAC has changed.
   void set_own_macs(PortIndex port, std::vector<net::Mac> macs);
+
+  // The port's device is gone. Once a fence() of later has passed no worker receives from it or sends to it,
+  // and it may be closed; what is to go there is dropped as port_removed. For good.
+  void remove_port(PortIndex port);
 
   // The control lcore's turn; call it at least every 10 ms or so, since learning waits for it. Tells the
   // workers the time, decides at most `budget` learning requests, looks at `budget` FDB rows of the

@@ -41,6 +41,7 @@ enum class DropReason : uint8_t {
   no_headroom,           // the driver left no room for the outer headers
   no_mbuf,               // no buffer for a flooded copy
   tx_full,               // the port's send queue did not take it
+  port_removed,          // the port's device is gone
 };
 
 struct DropReasonName {
@@ -79,6 +80,7 @@ inline constexpr std::array kDropReasonNames{
     DropReasonName{DropReason::no_headroom, "no_headroom"},
     DropReasonName{DropReason::no_mbuf, "no_mbuf"},
     DropReasonName{DropReason::tx_full, "tx_full"},
+    DropReasonName{DropReason::port_removed, "port_removed"},
 };
 
 inline constexpr size_t kDropReasonCount = kDropReasonNames.size();
@@ -90,6 +92,7 @@ constexpr bool names_in_order() {
   return true;
 }
 }  // namespace detail
-static_assert(detail::names_in_order() && static_cast<size_t>(DropReason::tx_full) + 1 == kDropReasonCount);
+static_assert(detail::names_in_order() &&
+              static_cast<size_t>(DropReason::port_removed) + 1 == kDropReasonCount);
 
 }  // namespace culvert::dataplane

@@ -22,6 +22,7 @@ void Worker::answer_fence(uint64_t asked) {
 }
 
 bool Worker::is_sent(const Unsent& unsent) const {
+  if (shared_.snapshot.load()->ports[unsent.port].removed) return true;
   const TxBurst& tx = tx_[unsent.port];
   // The driver tells only who may send.
   if (tx.queue.lock != nullptr) rte_spinlock_lock(tx.queue.lock);

@@ -53,6 +53,7 @@ Result<Snapshot> make_snapshot(std::span<const PortSetup> ports, const std::vect
     PortRole& role = snapshot.ports.emplace_back();
     role.tenant = flows && !setup.underlay;
     role.kernel_frames = setup.kernel_frames;
+    role.removed = setup.removed;
     for (const net::Mac& mac : setup.own_macs) role.own_macs.push_back(mac.bits());
   }
   std::vector<bool> encap_taken(kMaxEncaps);

@@ -18,6 +18,7 @@ struct PortRole {
   bool tenant = false;      // in a network, or with flows; else an underlay port
   bool in_network = false;  // `network`
   bool kernel_frames = false;
+  bool removed = false;  // its device is gone: not to be touched
   NetworkId network = 0;
   std::vector<uint64_t> own_macs;  // Mac::bits()
 

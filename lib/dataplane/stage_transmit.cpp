@@ -17,6 +17,8 @@ void Worker::transmit() {
 // port.
 void Worker::flush(PortIndex port) {
   TxBurst& burst = tx_[port];
+  if (snapshot_->ports[port].removed) [[unlikely]]
+    return lose(port, 0, DropReason::port_removed);
   if (burst.queue.lock != nullptr) rte_spinlock_lock(burst.queue.lock);
   uint16_t sent = 0;
   while (sent < burst.count) {
@@ -30,7 +32,13 @@ void Worker::flush(PortIndex port) {
                             std::memory_order_relaxed);
   if (burst.queue.lock != nullptr) rte_spinlock_unlock(burst.queue.lock);
   counters_.tx.add(sent);
-  for (uint16_t i = sent; i < burst.count; ++i) drop(port, burst.packets[i], DropReason::tx_full);
+  lose(port, sent, DropReason::tx_full);
+}
+
+// The burst's packets from the `first` on.
+void Worker::lose(PortIndex port, uint16_t first, DropReason reason) {
+  TxBurst& burst = tx_[port];
+  for (uint16_t i = first; i < burst.count; ++i) drop(port, burst.packets[i], reason);
   burst.count = 0;
 }
 

@@ -74,6 +74,8 @@ unsigned Worker::turn() {
 }
 
 unsigned Worker::poll(const RxQueue& queue) {
+  if (snapshot_->ports[queue.port].removed) [[unlikely]]
+    return 0;
   std::array<rte_mbuf*, kBurst> packets;
   const uint16_t count = rte_eth_rx_burst(queue.port_id, queue.queue, packets.data(), kBurst);
   if (count == 0) return 0;

@@ -129,6 +129,7 @@ class Worker {
   bool into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap);
   void out_of_port(PortIndex port, rte_mbuf* mbuf);
   void flush(PortIndex port);
+  void lose(PortIndex port, uint16_t first, DropReason reason);
   void drop(PortIndex port, rte_mbuf* mbuf, DropReason reason);
   void count_drop(PortIndex port, DropReason reason);
   void answer_fence(uint64_t asked);

@@ -61,6 +61,12 @@ void Follower::on_address(const mirror::Address* before, const mirror::Address* 
   touched_.insert(address.local);
 }
 
+void Follower::remove_port(const Table& table) {
+  for (Port& port : ports_)
+    if (port.what.table == &table) port.what.netdev.clear();
+  links_changed_ = true;
+}
+
 bool Follower::is_elsewhere(const net::IpAddr& address) const {
   const auto found = links_with_.find(address);
   if (found == links_with_.end()) return false;
@@ -127,7 +133,6 @@ std::set<Attributes> Follower::wanted(const Port& port, int ifindex) const {
 
 void Follower::flush() {
   std::set<int> links = std::exchange(dirty_, {});
-  if (links.empty()) return;
   if (std::exchange(links_changed_, false)) {
     const Uppers uppers = find_uppers();
     for (Port& port : ports_) {

@@ -36,6 +36,9 @@ class Follower : public mirror::Listener {
   void on_link(const mirror::Link* before, const mirror::Link* after) override;
   void on_address(const mirror::Address* before, const mirror::Address* after) override;
 
+  // The port of this table is gone for good.
+  void remove_port(const Table& table);
+
   // Queues what the changes since the last call have made different.
   void flush();
 

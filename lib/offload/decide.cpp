@@ -87,6 +87,27 @@ void Engine::decide(Node& node) {
 }
 
 Engine::Outcome Engine::outcome_of(Node& node, const Overlaps& overlaps) {
+  Outcome outcome = wanted_of(node, overlaps);
+  if (!is_removed(node)) return outcome;
+  no_room_wanted(node);
+  node.refusal.clear();
+  if (outcome.want.kind == Form::Kind::real || outcome.reason.empty()) outcome.reason = removed_error().words;
+  if (outcome.state == FlowState::offloaded) outcome.state = FlowState::software;
+  outcome.want = {};
+  outcome.desires = false;
+  return outcome;
+}
+
+// Has the device gone that its rules are on, or that their packets come from?
+bool Engine::is_removed(const Node& node) const {
+  if (node.target == nullptr) return false;
+  if (node.kind == NodeKind::steering) return removed_[node.port];
+  const bool of_port =
+      node.kind != NodeKind::path && node.kind != NodeKind::slot && node.kind != NodeKind::mark;
+  return node.target->removed || (of_port && removed_[node.port]);
+}
+
+Engine::Outcome Engine::wanted_of(Node& node, const Overlaps& overlaps) {
   if (node.kind == NodeKind::fixed) {
     const bool idle = node.target->tunnel_sources == 0 || mode_ == Mode::off;
     if (node.entries[0].variant == kCongested && idle) return {};

@@ -32,6 +32,7 @@ Engine::Engine(Setup setup)
       port_ids_(std::move(setup.port_ids)),
       rx_queues_(std::move(setup.rx_queues)),
       isolated_(std::move(setup.isolated)),
+      removed_(port_ids_.size(), false),
       encap_states_(setup.encaps),
       wake_control_(std::move(setup.wake_control)),
       retired_(domain_) {

@@ -52,6 +52,9 @@ struct SetMode {
   Mode mode;
   LayoutWish layout;
 };
+struct RemovePort {
+  PortIndex port;
+};
 // Frames that were marked before this generation have left the workers' queues.
 struct Drained {
   EncapId encap;
@@ -63,8 +66,8 @@ struct Barrier {
 struct Ask {  // anything that is to be looked at between two changes
   std::function<void()> look;
 };
-using Request =
-    std::variant<AddFlow, RemoveFlow, SetEncap, RemoveEncap, SetNetworks, SetMode, Drained, Barrier, Ask>;
+using Request = std::variant<AddFlow, RemoveFlow, SetEncap, RemoveEncap, SetNetworks, SetMode, RemovePort,
+                             Drained, Barrier, Ask>;
 
 class Engine {
  public:
@@ -126,10 +129,12 @@ class Engine {
   void apply(const SetEncap& request);
   void apply(const RemoveEncap& request);
   void apply(const SetMode& request);
+  void apply(const RemovePort& request);
   void apply(const Drained& request);
   void apply(Barrier& request);
   void apply(const Ask& request) { request.look(); }
   void take_over(Flow& flow, Flow& old);
+  void give_up(Target& target, std::unique_ptr<RuleQueue>& queue);
   void remove(Flow& flow, uint64_t since);
   void refresh_slot(EncapRow& row, Target* target);
   void refresh_terminations(EncapRow& row, bool same_underlay);
@@ -174,6 +179,8 @@ class Engine {
   void mark_dirty(Node& node, uint64_t since = 0);
   void decide(Node& node);
   Outcome outcome_of(Node& node, const Overlaps& overlaps);
+  Outcome wanted_of(Node& node, const Overlaps& overlaps);
+  bool is_removed(const Node& node) const;
   Outcome tunnel_outcome(Node& node, EncapRow& row, const Overlaps& overlaps);
   Outcome plain_outcome(const EncapRow& row, const Target& out) const;
   Outcome unless_refused(const Node& node, Outcome outcome) const;
@@ -242,6 +249,7 @@ class Engine {
   const std::vector<uint16_t> port_ids_;
   const std::vector<std::vector<uint16_t>> rx_queues_;
   const std::vector<bool> isolated_;
+  std::vector<bool> removed_;  // by PortIndex: the port's device is gone
   EncapState* const encap_states_;
   const std::function<void()> wake_control_;
 

@@ -269,6 +269,7 @@ struct Target {
   std::vector<PortIndex> wires;  // those with a kernel link: tunnels come in and go out here
   Capabilities able;
   bool tagged = false;
+  bool removed = false;              // the device of `port_id` is gone, and its rules with it
   std::string unable;                // why it takes no rules; empty: it does
   std::unique_ptr<RuleQueue> queue;  // of port_id
   // Of its other wires, where their steering is made: an ingress rule belongs to its own port.

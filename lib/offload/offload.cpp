@@ -129,6 +129,7 @@ void Offload::set_networks(std::vector<NetworkSpec> networks) {
 void Offload::set_mode(Mode mode, LayoutWish layout) {
   state_->engine->mailbox().post(SetMode{mode, layout});
 }
+void Offload::remove_port(PortIndex port) { state_->engine->mailbox().post(RemovePort{port}); }
 void Offload::drained(EncapId id, uint64_t generation) {
   state_->engine->mailbox().post(Drained{id, generation});
 }

@@ -88,6 +88,9 @@ class Offload {
   // Everything that is in the NIC becomes as these want it. Mode::required is not asked again whether ports
   // can.
   void set_mode(Mode mode, LayoutWish layout);
+  // The port's device is gone, and every rule on it. No driver function is called for the port any more once
+  // a barrier() of later is through; until then it stays open.
+  void remove_port(PortIndex port);
   // Workers have sent all that was marked for generations before this one.
   void drained(EncapId id, uint64_t generation);
   std::vector<Event> take_events();

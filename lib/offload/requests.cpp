@@ -209,6 +209,44 @@ void Engine::apply(const SetMode& request) {
   each_node([this](Node& node) { mark_dirty(node); });
 }
 
+// A switch goes with the port that its rules are made on; with another one just what is made of that port's
+// packets.
+void Engine::apply(const RemovePort& request) {
+  Target* const target = target_of_port_[request.port];
+  removed_[request.port] = true;
+  if (target == nullptr) return;
+  if (target->port_id == port_ids_[request.port]) {
+    target->removed = true;
+    choose_layout(*target, LayoutWish::automatic);
+    if (target->queue) give_up(*target, target->queue);
+  }
+  if (const auto own = target->wire_queues.find(request.port); own != target->wire_queues.end())
+    give_up(*target, own->second);
+  each_node([this](Node& node) { mark_dirty(node); });
+}
+
+// The rules of a queue are gone with its device, those too that were on their way in or out.
+void Engine::give_up(Target& target, std::unique_ptr<RuleQueue>& queue) {
+  std::vector<Completion> interrupted;
+  each_node([&](Node& node) {
+    if (node.target != &target || &target.queue_of(node) != queue.get()) return;
+    for (Entry& entry : node.entries) {
+      auto* const cookie = static_cast<Cookie*>(&entry);
+      if (entry.busy == Entry::Busy::creating)
+        interrupted.push_back({cookie, Operation::create, nullptr, removed_error()});
+      if (entry.busy == Entry::Busy::destroying)
+        interrupted.push_back({cookie, Operation::destroy, entry.leaving.handle, {}});
+    }
+    node.counter = nullptr;
+  });
+  const size_t leftovers = target.leftovers.size();
+  target.leftovers.remove_if([&](const Target::Leftover& rule) { return &rule.queue == queue.get(); });
+  const size_t forgotten = leftovers - target.leftovers.size();
+  target.rules -= static_cast<uint32_t>(forgotten);
+  destroyed_.fetch_add(forgotten, std::memory_order_relaxed);
+  queue = make_removed_queue(queue->port_id(), std::move(interrupted));
+}
+
 void Engine::apply(Barrier& request) { barriers_.emplace(moment_++, std::move(request.done)); }
 
 // Does a plain NIC take the outer headers off what it steers?

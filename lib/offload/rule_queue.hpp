@@ -61,7 +61,7 @@ class RuleQueue {
   virtual bool is_async() const = 0;
 
   // What a rule with a COUNT of its own has counted. Error: the driver's words.
-  Result<Counters> query(rte_flow* rule) const;
+  virtual Result<Counters> query(rte_flow* rule) const;
 
   // Counters that rules share and that outlive them (indirect COUNT). All at once, on both kinds of port.
   Result<rte_flow_action_handle*> make_counter(Domain domain);
@@ -80,5 +80,11 @@ class RuleQueue {
 
 // For a port where rte_flow_configure() was not called or failed.
 std::unique_ptr<RuleQueue> make_classic_queue(uint16_t port_id);
+
+// For a port whose device is gone: its rules went with it, and it takes no new ones. Asks the driver nothing.
+// `interrupted`: how what was under way has ended.
+std::unique_ptr<RuleQueue> make_removed_queue(uint16_t port_id, std::vector<Completion> interrupted);
+// Why it takes none.
+DriverError removed_error();
 
 }  // namespace culvert::offload

@@ -89,6 +89,10 @@ void choose_layout(Target& target, LayoutWish wish) {
   const Capabilities& able = target.able;
   target.tagged = false;
   target.unable.clear();
+  if (target.removed) {
+    target.unable = removed_error().words;
+    return;
+  }
   if (!able.any) {
     target.unable = "its driver takes no rules";
     if (!able.answers.empty() && !able.answers.front().refusal.empty())

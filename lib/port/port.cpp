@@ -4,6 +4,7 @@
 #include <rte_ether.h>
 #include <rte_flow.h>
 #include <rte_lcore.h>
+#include <rte_pause.h>
 
 #include <algorithm>
 #include <array>
@@ -56,6 +57,7 @@ Result<std::unique_ptr<Port>> Port::open(const Options& options) {
     return error("port '{}': {} '{}' has {} receive and {} send queues; one of each is needed", options.name,
                  port->driver_, options.ethdev, info.max_rx_queues, info.max_tx_queues);
   port->choose_queues(info, std::max(options.workers, 1u));
+  port->on_removed_ = options.on_removed;
   port->opened_ = true;  // from here on the device is ours to close
   if (auto status = port->configure(info, options); !status) return tl::make_unexpected(status.error());
   kLog.info("port '{}': {} '{}', {} receive and {} send queues for {} workers", options.name, port->driver_,
@@ -87,6 +89,7 @@ Status Port::configure(const rte_eth_dev_info& info, const Options& options) {
   uint64_t features = RTE_ETH_RX_METADATA_USER_MARK;
   rte_eth_rx_metadata_negotiate(id_, &features);
   rte_eth_conf conf{};
+  conf.intr_conf.rmv = (*info.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 ? 1 : 0;
   // Without this rte_eth_dev_configure() would set 1500.
   conf.rxmode.mtu = std::clamp<uint32_t>(mtu(), info.min_mtu, info.max_mtu);
   if (rx_queues_ > 1 && info.flow_type_rss_offloads != 0) {
@@ -102,6 +105,8 @@ Status Port::configure(const rte_eth_dev_info& info, const Options& options) {
     return failed(
         fmt::format("{} receive and {} send queues, MTU {}", rx_queues_, tx_queues_, conf.rxmode.mtu).c_str(),
         rc);
+  if (const int rc = rte_eth_dev_callback_register(id_, RTE_ETH_EVENT_INTR_RMV, tell_removed, this); rc != 0)
+    return failed("to tell when it is removed", rc);
 
   uint16_t rx_descriptors = options.ring_descriptors;
   uint16_t tx_descriptors = options.ring_descriptors;
@@ -141,6 +146,9 @@ Status Port::start() {
 void Port::close() {
   if (!opened_) return;
   opened_ = false;
+  // Busy: the driver is telling it now.
+  while (rte_eth_dev_callback_unregister(id_, RTE_ETH_EVENT_INTR_RMV, tell_removed, this) == -EAGAIN)
+    rte_pause();
   if (started_) {
     if (const int rc = rte_eth_dev_stop(id_); rc != 0)
       kLog.warning("port '{}': {} '{}' does not stop: {}", name_, driver_, ethdev_, errno_text(rc));
@@ -151,12 +159,18 @@ void Port::close() {
 
 Port::~Port() { close(); }
 
+int Port::tell_removed(uint16_t, rte_eth_event_type, void* port, void*) {
+  auto& self = *static_cast<Port*>(port);
+  if (!self.removed_.exchange(true, std::memory_order_acq_rel) && self.on_removed_) self.on_removed_();
+  return 0;
+}
+
 bool Port::kernel_frames() const { return driver_ == "net_af_packet" || driver_ == "net_af_xdp"; }
 
-bool Port::is_proxy() const {
+uint16_t Port::proxy_id() const {
   uint16_t proxy = id_;
   rte_flow_error error{};
-  return rte_flow_pick_transfer_proxy(id_, &proxy, &error) != 0 || proxy == id_;
+  return rte_flow_pick_transfer_proxy(id_, &proxy, &error) == 0 ? proxy : id_;
 }
 
 std::vector<Port*> start_order(const std::vector<std::unique_ptr<Port>>& ports) {
@@ -171,6 +185,12 @@ void close_all(const std::vector<std::unique_ptr<Port>>& ports) {
   for (auto port = order.rbegin(); port != order.rend(); ++port) (*port)->close();
 }
 
+bool may_close(const Port& port, const std::vector<std::unique_ptr<Port>>& ports) {
+  return std::ranges::none_of(ports, [&](const auto& other) {
+    return other.get() != &port && other->is_open() && other->proxy_id() == port.id();
+  });
+}
+
 TxQueue Port::tx_queue(unsigned worker) {
   const auto queue = static_cast<uint16_t>(worker % tx_queues_);
   TxState& state = tx_states_[queue];
@@ -180,12 +200,13 @@ TxQueue Port::tx_queue(unsigned worker) {
 net::Mac Port::mac() const {
   rte_ether_addr address{};
   net::Mac mac;
-  if (rte_eth_macaddr_get(id_, &address) == 0)
+  if (opened_ && rte_eth_macaddr_get(id_, &address) == 0)
     std::memcpy(mac.bytes.data(), address.addr_bytes, mac.bytes.size());
   return mac;
 }
 
 uint16_t Port::mtu() const {
+  if (!opened_) return 0;
   uint16_t mtu = RTE_ETHER_MTU;
   rte_eth_dev_get_mtu(id_, &mtu);
   return mtu;
@@ -193,13 +214,13 @@ uint16_t Port::mtu() const {
 
 Link Port::link() const {
   rte_eth_link link{};
-  if (rte_eth_link_get_nowait(id_, &link) != 0) return {};
+  if (!opened_ || rte_eth_link_get_nowait(id_, &link) != 0) return {};
   return {link.link_status == RTE_ETH_LINK_UP, link.link_speed};
 }
 
 rte_eth_stats Port::stats() const {
   rte_eth_stats stats{};
-  if (rte_eth_stats_get(id_, &stats) != 0) return {};
+  if (!opened_ || rte_eth_stats_get(id_, &stats) != 0) return {};
   return stats;
 }
 

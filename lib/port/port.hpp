@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,9 @@ struct Options {
   unsigned workers = 1;
   rte_mempool* pool = nullptr;  // must outlive the port
   uint16_t ring_descriptors = 512;
+  // Called once if the device is removed (RTE_ETH_EVENT_INTR_RMV), on whichever thread the driver tells it
+  // on; must not block, nor call the port.
+  std::function<void()> on_removed;
 };
 
 struct Link {
@@ -70,6 +74,9 @@ class Port {
   Status start();
   // Stops and closes the device; EAL forgets it. No worker may use it any more. Later calls do nothing.
   void close();
+  bool is_open() const { return opened_; }
+  // Any thread. The driver has said that the device is gone: it is to be closed once nobody uses it.
+  bool is_removed() const { return removed_.load(std::memory_order_acquire); }
 
   const std::string& name() const { return name_; }
   const std::string& ethdev() const { return ethdev_; }
@@ -82,14 +89,17 @@ class Port {
   // unfinished checksums, frames cut to the ring's size.
   bool kernel_frames() const;
 
-  // Rules of its switch are made on it (rte_flow's transfer proxy), or it is on no switch.
-  bool is_proxy() const;
+  // The port that rules of its switch are made on (rte_flow's transfer proxy); itself where it is on no
+  // switch.
+  uint16_t proxy_id() const;
+  bool is_proxy() const { return proxy_id() == id_; }
 
   uint16_t rx_queue_count() const { return rx_queues_; }
   uint16_t tx_queue_count() const { return tx_queues_; }
   // The send queue of worker `worker` (0 <= worker < Options::workers).
   TxQueue tx_queue(unsigned worker);
 
+  // Zeros once it is closed.
   net::Mac mac() const;
   uint16_t mtu() const;
   Link link() const;            // never waits for the link
@@ -102,6 +112,7 @@ class Port {
   };
 
   Port() = default;
+  static int tell_removed(uint16_t port_id, rte_eth_event_type event, void* port, void* result);
   void choose_queues(const rte_eth_dev_info& info, unsigned workers);
   Status configure(const rte_eth_dev_info& info, const Options& options);
 
@@ -115,11 +126,15 @@ class Port {
   bool tx_shared_ = false;          // fewer send queues than workers
   bool opened_ = false;
   bool started_ = false;
+  std::atomic<bool> removed_{false};
+  std::function<void()> on_removed_;
 };
 
 // The order to start ports in: representors of net_mlx5 start after their switch's proxy, and stop before it.
 std::vector<Port*> start_order(const std::vector<std::unique_ptr<Port>>& ports);
 void close_all(const std::vector<std::unique_ptr<Port>>& ports);  // in the opposite order
+// No other open port needs it open.
+bool may_close(const Port& port, const std::vector<std::unique_ptr<Port>>& ports);
 
 // The names of all ethdevs, in the order of their ids.
 std::vector<std::string> ethdev_names();

@@ -13,6 +13,7 @@ enum class Reason : uint8_t {
   rejected,  // a blackhole, unreachable or prohibit route
   link_down,
   not_a_port,
+  port_removed,  // DPDK says that the port's device is gone
   loop,
   neighbour_unresolved,
   neighbour_failed,

@@ -21,7 +21,7 @@ Resolver::Resolver(mirror::Mirror& mirror, std::vector<PortLink> ports, OnChange
     : mirror_(mirror),
       on_change_(std::move(on_change)),
       demand_([this](const NeighbourKey& key) { mirror_.use_neighbour(key.first, key.second); }) {
-  for (PortLink& port : ports) ports_.emplace(std::move(port.netdev), port.port);
+  for (PortLink& port : ports) ports_[std::move(port.netdev)] = {.port = port.port};
   mirror_.subscribe(*this);
 }
 
@@ -80,6 +80,14 @@ void Resolver::used(const NeighbourKey& key) {
   if (neighbour == nullptr || neighbour->is_operators()) return;
   if (neighbour->nud == NUD_STALE || neighbour->nud == NUD_REACHABLE)
     mirror_.use_neighbour(key.first, key.second);
+}
+
+void Resolver::remove_port(uint16_t port) {
+  for (auto& [netdev, known] : ports_) {
+    if (known.port != port) continue;
+    known.removed = true;
+    if (const mirror::Link* link = mirror_.link_by_name(netdev)) mark_dirty(by_link_, link->ifindex);
+  }
 }
 
 void Resolver::flush(TimePoint now) {

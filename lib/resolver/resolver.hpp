@@ -71,6 +71,9 @@ class Resolver : public mirror::Listener {
   // STALE one. The others are the operator's, or being confirmed or resolved already.
   void used(const NeighbourKey& key);
 
+  // The port's device is gone for good, whatever the kernel says of its link.
+  void remove_port(uint16_t port);
+
   // Computes what the changes since the last call concern.
   void flush(TimePoint now);
 
@@ -109,7 +112,11 @@ class Resolver : public mirror::Listener {
   std::string link_name(int ifindex) const;
 
   mirror::Mirror& mirror_;
-  std::unordered_map<std::string, uint16_t> ports_;  // netdev -> port
+  struct KnownPort {
+    uint16_t port = 0;
+    bool removed = false;
+  };
+  std::unordered_map<std::string, KnownPort> ports_;  // by netdev
   OnChange on_change_;
   NeighbourDemand demand_;
 

@@ -136,7 +136,10 @@ bool Resolver::find_port(Row& row, Path& path) const {
   const mirror::Link* link = path.link;
   for (int depth = 0; link != nullptr && depth < 8; ++depth) {
     if (const auto port = ports_.find(link->name); port != ports_.end()) {
-      path.port = port->second;
+      if (port->second.removed)
+        return fail(row.adjacency, Reason::port_removed,
+                    fmt::format("port removed: the device of {} is gone", link->name));
+      path.port = port->second.port;
       if (!link->is_up() || !link->has_carrier())
         return fail(row.adjacency, Reason::link_down, fmt::format("nexthop link down: {}", link->name));
       return true;

@@ -48,6 +48,10 @@ echo "$rule" >&3
 await 'Device or resource busy' 1
 ask /net_eswitch/faults,net_eswitch0,fail=nonsense | grep -q null
 ask /net_eswitch/faults,net_eswitch0 | grep -q 'fail=create:every:1:EBUSY'
+ask /net_eswitch/remove,net_eswitch1 | grep -q null
+ask /net_eswitch/remove,net_eswitch0 | grep -q '"removed":"net_eswitch0"'
+await 'Port 1: device removal event' 1
+await 'Device is detached' 1  # testpmd closes it
 echo quit >&3
 wait "$pid"
 echo PASS

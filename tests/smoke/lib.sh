@@ -148,6 +148,18 @@ stop_culvert() {
 
 ctl() { "$BUILD/app/culvertctl/culvertctl" --socket "$SOCKET" "$@"; }
 
+# eswitch COMMAND: to the embedded switch, by culvert's DPDK telemetry, "faults,net_eswitch0,latency_us=500"; its answer
+eswitch() {
+  /usr/bin/python3 - "/run/dpdk/$NS/dpdk_telemetry.v2" "/net_eswitch/$1" <<'PYTHON'
+import socket, sys
+link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+link.connect(sys.argv[1])
+link.recv(1024)
+link.send(sys.argv[2].encode())
+print(link.recv(16384).decode())
+PYTHON
+}
+
 # field 'JQ FILTER' COMMAND ...: of the command's JSON
 field() { local filter=$1; shift; ctl "$@" json | jq -r "$filter"; }
 

@@ -83,7 +83,7 @@ TEST_F(ControlGids, TheTablesArePortsWithALink) {
 
 TEST_F(ControlGids, AnAddressThatGoesIsUpdatingUntilWorkersAndNicAreWithoutIt) {
   begin_departure();
-  EXPECT_EQ(changed, std::vector{ip_of("10.0.0.1")});
+  EXPECT_EQ(changed.back(), ip_of("10.0.0.1"));
   EXPECT_FALSE(gids->admits(ip_of("10.0.0.1")));
   EXPECT_EQ(state_of("::ffff:10.0.0.1", "RoCE v2"), "updating");
   turn_a_while();
@@ -96,10 +96,11 @@ TEST_F(ControlGids, AnAddressThatGoesIsUpdatingUntilWorkersAndNicAreWithoutIt) {
   turn_until([this] { return gids->is_settled(); });
   EXPECT_EQ(state_of("::ffff:10.0.0.1", "RoCE v2"), "none");
 
+  changed.clear();
   ip("addr add 10.0.0.1/24 dev v0");
   turn_until([this] { return state_of("::ffff:10.0.0.1", "RoCE v2") == "valid"; });
   EXPECT_TRUE(gids->admits(ip_of("10.0.0.1")));
-  EXPECT_EQ(changed.size(), 2u);
+  EXPECT_EQ(changed.back(), ip_of("10.0.0.1"));
 }
 
 TEST_F(ControlGids, AnAddressOfNoTunnelWaitsForNobody) {

@@ -25,6 +25,7 @@ class FakeApi : public Api {
     tenant.ethdev = "net_tap0";
     tenant.port_id = 1;
     tenant.mtu = 1450;
+    tenant.removed = true;
     port_views = {uplink, tenant};
 
     neighbour_views = {{"veth0", ip("192.0.2.254"), net::Mac::parse("02:00:00:00:00:fe"), "reachable", 1},

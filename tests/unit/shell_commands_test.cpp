@@ -31,20 +31,20 @@ TEST_F(Commands, PortsAsJson) {
   EXPECT_EQ(run_json("show ports json"), Json::parse(R"([
     {"name":"uplink","ethdev":"net_af_packet0","netdev":"veth0","port_id":0,"mac":"02:00:00:00:00:0a","link":"up",
      "mtu":1500,"rx_packets":12345,"tx_packets":0,"rx_bytes":0,"tx_bytes":0,"drops":0,
-     "rx_errors":0,"tx_errors":2},
+     "rx_errors":0,"tx_errors":2,"removed":false},
     {"name":"tenant","ethdev":"net_tap0","netdev":null,"port_id":1,"mac":"00:00:00:00:00:00","link":"down",
      "mtu":1450,"rx_packets":0,"tx_packets":0,"rx_bytes":0,"tx_bytes":0,"drops":0,
-     "rx_errors":0,"tx_errors":0}])"));
+     "rx_errors":0,"tx_errors":0,"removed":true}])"));
 }
 
 TEST_F(Commands, PortsAsTable) {
   EXPECT_EQ(run("show ports").text,
             "name    ethdev          netdev  port_id  mac                link   mtu  rx_packets  tx_packets  "
-            "rx_bytes  tx_bytes  drops  rx_errors  tx_errors\n"
+            "rx_bytes  tx_bytes  drops  rx_errors  tx_errors  removed\n"
             "uplink  net_af_packet0  veth0         0  02:00:00:00:00:0a  up    1500       12345           0  "
-            "       0         0      0          0          2\n"
+            "       0         0      0          0          2  no\n"
             "tenant  net_tap0        -             1  00:00:00:00:00:00  down  1450           0           0  "
-            "       0         0      0          0          0\n");
+            "       0         0      0          0          0  yes\n");
 }
 
 TEST_F(Commands, Neighbours) {
@@ -251,7 +251,7 @@ TEST_F(Commands, FieldsOfTheContractInItsOrder) {
   const std::map<std::string, Names> contract{
       {"ports",
        {"name", "ethdev", "netdev", "port_id", "mac", "link", "mtu", "rx_packets", "tx_packets", "rx_bytes",
-        "tx_bytes", "drops", "rx_errors", "tx_errors"}},
+        "tx_bytes", "drops", "rx_errors", "tx_errors", "removed"}},
       {"neighbours", {"netdev", "ip", "mac", "nud", "encaps"}},
       {"routes",
        {"table", "table_name", "prefix", "metric", "protocol", "prefsrc", "type", "nexthops", "nhid"}},

@@ -21,7 +21,8 @@ Json port_json(const control::PortView& port) {
           {"tx_bytes", port.tx_bytes},
           {"drops", port.drops},
           {"rx_errors", port.rx_errors},
-          {"tx_errors", port.tx_errors}};
+          {"tx_errors", port.tx_errors},
+          {"removed", port.removed}};
 }
 
 Json stats_json(const control::StatsView& stats) {
@@ -81,7 +82,9 @@ Answer stop(control::Api& api, const Args&) {
 constexpr Command kCommands[] = {
     {"show ports [json]", "the ports: link state and the ethdevs' own counters",
      "drops counts packets that came in at the port and were dropped, or were to go out there and could not; "
-     "rx_errors and tx_errors what the ethdev itself lost.",
+     "rx_errors and tx_errors what the ethdev itself lost. A port is removed when its device is: a restart "
+     "brings it "
+     "back.",
      at_once<show_ports>},
     {"show stats [json]", "counters of the packet path, drops by reason, load of the lcores, rule operations",
      "Its packets are those of the packet path only: what a NIC carries by itself is not in them. "

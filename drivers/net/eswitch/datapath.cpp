@@ -52,6 +52,11 @@ void Datapath::drop(Packet& packet, Port& port, PortCounter reason) {
 
 void Datapath::from_wire(uint16_t vport, rte_mbuf* mbuf) {
   Port& port = *switch_.ports[vport];
+  if (port.removed()) {
+    port.counter(PortCounter::kDroppedRemoved).add(1);
+    rte_pktmbuf_free(mbuf);
+    return;
+  }
   mbuf = make_writable(mbuf, switch_.pool);
   if (mbuf == nullptr) {
     port.counter(PortCounter::kDroppedNoMemory).add(1);
@@ -114,6 +119,10 @@ bool Datapath::from_application(Port& port, rte_mbuf* mbuf) {
     return true;
   }
   Packet packet(mbuf, switch_.pool, switch_.vxlan_ports);
+  if (port.removed()) {
+    drop(packet, port, PortCounter::kDroppedRemoved);
+    return true;
+  }
   if ((mbuf->ol_flags & metadata_flag) != 0) {
     put_be32(packet.metadata().meta, rte_flow_dynf_metadata_get(mbuf));
     mbuf->ol_flags &= ~metadata_flag;
@@ -144,9 +153,12 @@ void Datapath::nic_send(Port& port, Packet& packet) {
 void Datapath::finish(Port& port, Packet& packet) {
   switch (packet.fate.kind) {
     case Fate::Kind::kWire:
+      if (Port& to = *switch_.ports[packet.fate.number]; to.removed())
+        return drop(packet, to, PortCounter::kDroppedRemoved);
       return switch_.wires[packet.fate.number]->send(packet.mbuf());
     case Fate::Kind::kApplication: {
       Port& to = *switch_.ports[packet.fate.number];
+      if (to.removed()) return drop(packet, to, PortCounter::kDroppedRemoved);
       if (!to.started()) return drop(packet, to, PortCounter::kDroppedStopped);
       return deliver(to, packet, &to.default_rss(), 0);
     }

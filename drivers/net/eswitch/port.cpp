@@ -227,6 +227,12 @@ void Port::stop() {
   sw_.rcu.synchronize();  // the switch thread has left the queues
 }
 
+void Port::remove() {
+  if (removed_.exchange(true, std::memory_order_relaxed)) return;
+  if (data().dev_conf.intr_conf.rmv != 0)
+    rte_eth_dev_callback_process(&dev_, RTE_ETH_EVENT_INTR_RMV, nullptr);
+}
+
 bool Port::accepts(const uint8_t* mac) const {
   if (promiscuous.load(std::memory_order_relaxed)) return true;
   const uint64_t number = mac_number(mac);
@@ -246,6 +252,7 @@ const eth_dev_ops port_ops = [] {
   ops.dev_start = start;
   ops.dev_stop = stop;
   ops.dev_close = close;
+  ops.is_removed = [](rte_eth_dev* dev) { return port_of(dev).removed() ? 1 : 0; };
   ops.link_update = link_update;
   ops.promiscuous_enable = [](rte_eth_dev* dev) { return promiscuous(dev, true); };
   ops.promiscuous_disable = [](rte_eth_dev* dev) { return promiscuous(dev, false); };

@@ -29,6 +29,7 @@ enum class PortCounter : uint8_t {
   kDroppedIsolated,  // no rule took it and the port is isolated
   kDroppedAddress,   // not for this port's MAC
   kDroppedStopped,   // the application has not started the port
+  kDroppedRemoved,   // the device was removed
   kDroppedBroken,    // an action could not be done on the packet
   kDroppedLoop,      // too many jumps
   kDroppedNoMemory,
@@ -55,11 +56,16 @@ class Port {
   // Any thread that configures the port (ethdev's rules: one at a time).
   void start();
   void stop();
+  /// As if the device was pulled out: nothing comes in or goes out any more, rule operations fail with EIO,
+  /// and the application is told (RTE_ETH_EVENT_INTR_RMV) if it has asked for that. Any thread; for good.
+  void remove();
   /// Publishes the hash key and the redirection table as they now are.
   void publish_rss();
 
   // Switch thread.
   bool started() const { return started_.load(std::memory_order_acquire); }
+  /// Any thread.
+  bool removed() const { return removed_.load(std::memory_order_relaxed); }
   Tally& counter(PortCounter which) { return counters_[static_cast<unsigned>(which)]; }
   const Tally& counter(PortCounter which) const { return counters_[static_cast<unsigned>(which)]; }
   /// Whether a frame to this address is for the port: its own, or what it was told to take.
@@ -86,7 +92,7 @@ class Port {
   Switch& sw_;
   const uint16_t vport_;
   rte_eth_dev& dev_;
-  std::atomic<bool> started_{false};
+  std::atomic<bool> started_{false}, removed_{false};
   std::vector<RxQueue*> rx_;  // the ethdev's, while it is started
   std::vector<TxQueue*> tx_;
   SharedRss rss_;

@@ -9,9 +9,9 @@ namespace eswitch {
 namespace {
 
 constexpr const char* kNames[kPortCounterCount] = {
-    "transfer_hits",     "transfer_misses",    "ingress_hits",        "ingress_misses", "egress_hits",
-    "egress_misses",     "drop_by_rule",       "drop_miss_in_group",  "drop_isolated",  "drop_mac_address",
-    "drop_port_stopped", "drop_action_failed", "drop_too_many_jumps", "drop_no_memory",
+    "transfer_hits",     "transfer_misses",   "ingress_hits",       "ingress_misses",      "egress_hits",
+    "egress_misses",     "drop_by_rule",      "drop_miss_in_group", "drop_isolated",       "drop_mac_address",
+    "drop_port_stopped", "drop_port_removed", "drop_action_failed", "drop_too_many_jumps", "drop_no_memory",
 };
 constexpr const char* kWireNames[] = {"wire_rx_packets", "wire_rx_bytes", "wire_tx_packets", "wire_tx_bytes",
                                       "wire_tx_drops"};

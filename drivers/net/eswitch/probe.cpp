@@ -32,7 +32,8 @@ rte_eth_dev* make_ethdev(rte_vdev_device* device, Switch& sw, uint16_t vport) {
   data.dev_private = port.get();
   data.mac_addrs = port->mac_table;
   data.numa_node = device->device.numa_node;
-  data.dev_flags |= RTE_ETH_DEV_FLOW_OPS_THREAD_SAFE | RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS;
+  data.dev_flags |=
+      RTE_ETH_DEV_FLOW_OPS_THREAD_SAFE | RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS | RTE_ETH_DEV_INTR_RMV;
   if (rte_eth_macaddr_get(sw.wires[vport]->ethdev(), &port->mac_table[0]) != 0 ||
       rte_is_zero_ether_addr(&port->mac_table[0]))
     rte_eth_random_addr(port->mac_table[0].addr_bytes);

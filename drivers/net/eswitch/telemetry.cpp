@@ -1,4 +1,4 @@
-// DPDK telemetry: /net_eswitch/list and /net_eswitch/faults,DEVICE[,KEY=VALUE].
+// DPDK telemetry: /net_eswitch/list, /net_eswitch/faults,DEVICE[,KEY=VALUE] and /net_eswitch/remove,PORT.
 #include <rte_telemetry.h>
 
 #include <string>
@@ -38,12 +38,31 @@ int faults(const char*, const char* params, rte_tel_data* data) {
   return 0;
 }
 
+/// An unknown port is an error.
+int remove(const char*, const char* params, rte_tel_data* data) {
+  const std::string name = params != nullptr ? params : "";
+  bool found = false;
+  with_switch(name.substr(0, name.find("_rep")), [&](Switch& sw) {
+    for (const auto& port : sw.ports) {
+      if (port->closed || name != port->data().name) continue;
+      port->remove();
+      found = true;
+    }
+  });
+  if (!found) return -ENODEV;
+  rte_tel_data_start_dict(data);
+  rte_tel_data_add_dict_string(data, "removed", name.c_str());
+  return 0;
+}
+
 RTE_INIT(register_telemetry) {
   rte_telemetry_register_cmd("/net_eswitch/list", list,
                              "Names of the embedded switches. Takes no parameters");
   rte_telemetry_register_cmd(
       "/net_eswitch/faults", faults,
       "Shows or sets faults. Parameters: DEVICE[,KEY=VALUE]; KEY rules, latency_us, tx_delay_us, fail");
+  rte_telemetry_register_cmd("/net_eswitch/remove", remove,
+                             "Takes a port away, as if its device was pulled out. Parameters: PORT");
 }
 
 }  // namespace

@@ -243,6 +243,20 @@ TEST_F(GidFollower, ALinkThatGoesTakesItsEntriesAlong) {
   EXPECT_TRUE(entries(one).empty()) << "the defaults too";
 }
 
+TEST_F(GidFollower, APortThatGoesTakesItsEntriesAlong) {
+  link({.ifindex = 3, .name = "eth0"});
+  address_added(3, "10.0.0.3");
+  follower.flush();
+  EXPECT_FALSE(follower.is_elsewhere(ip("10.0.0.3")));
+  follower.remove_port(one);
+  EXPECT_EQ(flushed(one), Lines{});
+  EXPECT_TRUE(entries(one).empty());
+  EXPECT_TRUE(follower.is_elsewhere(ip("10.0.0.3")));
+  link({.ifindex = 3, .name = "eth0", .address = "02:00:00:00:00:02"});
+  address_added(3, "10.0.0.4");
+  EXPECT_EQ(flushed(one), Lines{});
+}
+
 TEST_F(GidFollower, AnAddressWithTwoPrefixesIsOneGidUntilBothAreGone) {
   link({.ifindex = 3, .name = "eth0"});
   address_added(3, "10.0.0.1", 24);
