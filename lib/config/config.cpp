@@ -15,6 +15,7 @@ namespace culvert::config {
 namespace {
 
 constexpr uint64_t kMaxMacs = 1u << 24;
+constexpr uint64_t kFewestGids = 2;    // those that are reserved for the default GID
 constexpr size_t kLongestEthdev = 63;  // RTE_ETH_NAME_MAX_LEN with its end
 
 Status set_netns(std::string_view text, Config& config) {
@@ -60,7 +61,8 @@ constexpr Key<Port> kPortKeys[] = {
      [](std::string_view text, Port& port) {
        return assign(port.kernel_path, parse_choice<KernelPath>(text, kKernelPaths));
      }},
-    {"gids"},
+    {"gids", [](std::string_view text,
+                Port& port) { return assign(port.gids, parse_number(text, kFewestGids, UINT16_MAX)); }},
 };
 
 constexpr Key<Network> kNetworkKeys[] = {

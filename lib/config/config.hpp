@@ -19,6 +19,7 @@ struct Port {
   std::string ethdev;  // as EAL knows it
   std::string netdev;  // the kernel link that it is; empty: none
   KernelPath kernel_path = KernelPath::none;
+  uint16_t gids = 256;  // entries of its GID table
 
   bool operator==(const Port&) const = default;
 };

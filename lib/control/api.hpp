@@ -35,6 +35,7 @@ class Api {
   virtual std::vector<TunnelView> tunnels() = 0;
   virtual std::vector<EncapView> encaps() = 0;
   virtual std::vector<PathView> paths() = 0;
+  virtual std::vector<GidView> gids() = 0;
   virtual StatsView stats() = 0;
   virtual MirrorView mirror() = 0;
 

@@ -48,6 +48,7 @@ Control::~Control() {
     loop_.remove_fd(mirror_->fd());
     mirror_->unsubscribe(*this);
   }
+  gids_.reset();  // the update thread waits for nobody any more
   if (dataplane_) dataplane_->set_path_listener({});
   hardware_.reset();  // its rules go while the workers still carry what they leave
   if (dataplane_) dataplane_->shutdown();
@@ -64,6 +65,7 @@ Result<std::unique_ptr<Control>> Control::create(EventLoop& loop, const config::
   if (status) status = control->sync_with_kernel();
   if (status) status = control->check_netdevs();
   if (status) status = control->start_dataplane(worker_lcores);
+  if (status) status = control->start_gids();
   if (status) status = control->apply_config();
   if (status) status = control->dataplane_->launch();
   if (!status) return tl::make_unexpected(status.error());
@@ -235,6 +237,7 @@ void Control::turn() {
   if (!resolver_) return;  // the first sync is under way
   resolver_->flush(now);
   resolver_->run_timers(now);
+  if (gids_) gids_->poll();
   if (std::exchange(links_changed_, false)) {
     publish_own_macs();
     holder_.retry();
@@ -260,10 +263,12 @@ void Control::on_adjacency(const resolver::Adjacency& adjacency) {
   const bool waits =
       adjacency.reason == Reason::neighbour_unresolved || adjacency.reason == Reason::neighbour_failed;
   const Status set = hardware_->set_encap(
-      adjacency, waits ? dataplane::Unresolved::neighbour : dataplane::Unresolved::tunnel, event_at_);
+      adjacency, gids_->admits(adjacency.tunnel.local),
+      waits ? dataplane::Unresolved::neighbour : dataplane::Unresolved::tunnel, event_at_);
   if (!set) kLog.error("tunnel {}: {}", adjacency.tunnel.name, set.error().message);
   keepalive_->set(adjacency.id, adjacency.neighbour, Clock::now());
-  if (adjacency.local_present != terminated_.contains(adjacency.id)) terminations_changed_ = true;
+  if (gids_->admits(adjacency.tunnel.local) != terminated_.contains(adjacency.id))
+    terminations_changed_ = true;
 }
 
 void Control::publish_own_macs() {
@@ -271,15 +276,15 @@ void Control::publish_own_macs() {
     dataplane_->set_own_macs(static_cast<dataplane::PortIndex>(i), own_macs(*ports_[i], config_.ports[i]));
 }
 
-// A tunnel packet to an address that is no longer the kernel's is none of ours.
+// A tunnel packet to an address that is no longer ours is left alone.
 void Control::publish_terminations() {
   std::vector<dataplane::Termination> terminations;
   terminated_.clear();
   for (const auto& [name, id] : tunnels_) {
     const resolver::Adjacency& adjacency = resolver_->at(id);
-    if (!adjacency.local_present) continue;
-    terminated_.insert(id);
     const tunnel::Tunnel& tunnel = adjacency.tunnel;
+    if (!gids_->admits(tunnel.local)) continue;
+    terminated_.insert(id);
     std::optional<dataplane::NetworkId> network;
     if (const config::Network* found = network_of(name)) network = network_ids_.at(found->name);
     terminations.push_back({tunnel.local, tunnel.remote, tunnel.dst_port, tunnel.vni, id, network});

@@ -21,6 +21,7 @@
 #include "control/api.hpp"
 #include "control/event_loop.hpp"
 #include "control/flow_store.hpp"
+#include "control/gids.hpp"
 #include "control/hardware.hpp"
 #include "control/port_holder.hpp"
 #include "control/waiters.hpp"
@@ -51,6 +52,7 @@ class Control final : public Api, private mirror::Listener {
   std::vector<TunnelView> tunnels() override;
   std::vector<EncapView> encaps() override;
   std::vector<PathView> paths() override;
+  std::vector<GidView> gids() override;
   StatsView stats() override;
   MirrorView mirror() override;
   Status add_tunnel(const tunnel::Tunnel& tunnel) override;
@@ -84,12 +86,14 @@ class Control final : public Api, private mirror::Listener {
   Status sync_with_kernel();
   Status check_netdevs() const;
   Status start_dataplane(const std::vector<unsigned>& worker_lcores);
+  Status start_gids();
   Status apply_config();
 
   // One turn: what time and the kernel's events have made due. Bounded, called every kTick and after events.
   void turn();
   void on_link(const mirror::Link* before, const mirror::Link* after) override;
   void on_adjacency(const resolver::Adjacency& adjacency);
+  void on_local(const net::IpAddr& local);
   // Ports whose devices are removed: control_ports.cpp.
   Status watch_ports();
   void on_ports_removed();
@@ -160,6 +164,7 @@ class Control final : public Api, private mirror::Listener {
   std::unique_ptr<resolver::Keepalive> keepalive_;
   std::vector<offload::Prepared> prepared_;  // by port
   std::unique_ptr<Hardware> hardware_;
+  std::unique_ptr<Gids> gids_;
   TimePoint event_at_{};  // when the kernel's latest event came
   PortHolder holder_;
   Waiters waiters_;

@@ -34,6 +34,7 @@ void Control::on_ports_removed() {
     const auto index = static_cast<uint16_t>(i);
     resolver_->remove_port(index);
     resolver_->flush(Clock::now());
+    gids_->remove_port(index);
     dataplane_->remove_port(index);
     Leaving& leaving = leaving_.emplace_back(Leaving{.port = i, .fence = dataplane_->fence()});
     hardware_->remove_port(index, [&leaving] { leaving.without_rules = true; });

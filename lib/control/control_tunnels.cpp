@@ -93,6 +93,7 @@ void Control::wait(TimePoint deadline, std::optional<std::string> tunnel, std::f
     return;
   }
   const auto unsettled = [this, tunnel]() -> std::optional<std::string> {
+    if (!gids_->is_settled()) return "GIDs are being added or removed";
     if (!tunnel) return std::nullopt;
     const auto found = tunnels_.find(*tunnel);
     if (found == tunnels_.end()) return fmt::format("tunnel {} was deleted", *tunnel);

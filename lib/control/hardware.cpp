@@ -126,12 +126,13 @@ bool Hardware::is_news(const offload::EncapUpdate& before, const offload::EncapU
   return before.rule->port != now.rule->port || before.rule->header != now.rule->header;
 }
 
-Status Hardware::set_encap(const resolver::Adjacency& adjacency, dataplane::Unresolved why, TimePoint since) {
+Status Hardware::set_encap(const resolver::Adjacency& adjacency, bool terminated, dataplane::Unresolved why,
+                           TimePoint since) {
   offload::EncapUpdate update{.id = adjacency.id,
                               .tunnel = adjacency.tunnel,
                               .rule = adjacency.rule,
                               .reason = adjacency.reason_text,
-                              .terminated = adjacency.local_present,
+                              .terminated = terminated,
                               .since = since};
   Said& said = said_[adjacency.id];
   const bool news = is_news(said.update, update);

@@ -38,8 +38,10 @@ class Hardware {
   // The configuration's `offload` has changed.
   void set_mode(const config::Offload& wanted);
 
-  // The resolver's news of an encap, for the packet path and the NIC. `since`: when the kernel's event came.
-  Status set_encap(const resolver::Adjacency& adjacency, dataplane::Unresolved why, TimePoint since);
+  // The resolver's news of an encap, for the packet path and the NIC. `terminated`: packets to its local
+  // address are taken. `since`: when the kernel's event came.
+  Status set_encap(const resolver::Adjacency& adjacency, bool terminated, dataplane::Unresolved why,
+                   TimePoint since);
   void remove_encap(resolver::EncapId id);
   // `ids`: the networks by name; what becomes of FDB rows is called by them.
   void set_networks(const std::vector<dataplane::NetworkSpec>& networks,

@@ -93,6 +93,16 @@ struct PathView {
   uint32_t refs = 0;
 };
 
+struct GidView {
+  std::string port;
+  uint16_t index = 0;
+  std::string gid, type;  // "RoCE v1", "RoCE v2"
+  std::string netdev;
+  std::optional<uint16_t> vlan;
+  bool is_default = false;
+  std::string state;  // "valid", "updating", "invalid"
+};
+
 struct LcoreView {
   unsigned lcore = 0;
   std::string role;  // "control" or "worker"

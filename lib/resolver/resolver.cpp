@@ -62,6 +62,14 @@ void Resolver::remove(EncapId id) {
   free_ids_.insert(id);
 }
 
+std::vector<EncapId> Resolver::encaps_from(const net::IpAddr& local) const {
+  std::vector<EncapId> encaps;
+  for (auto entry = by_local_.lower_bound({local, 0}); entry != by_local_.end() && entry->first == local;
+       ++entry)
+    encaps.push_back(entry->second);
+  return encaps;
+}
+
 size_t Resolver::encaps_on(const NeighbourKey& key) const {
   return static_cast<size_t>(
       std::distance(by_neighbour_.lower_bound({key, 0}), by_neighbour_.upper_bound({key, UINT32_MAX})));
@@ -150,9 +158,7 @@ void Resolver::update(Row& row, TimePoint now, bool is_new) {
   if (waits && (!row.waits || moved)) demand_.add(*after.neighbour, now);
   row.waits = waits;
 
-  if (!is_new && before.rule == after.rule && before.reason_text == after.reason_text &&
-      before.local_present == after.local_present)
-    return;
+  if (!is_new && before.rule == after.rule && before.reason_text == after.reason_text) return;
   if (after.rule)
     kLog.info("tunnel {}: resolved: via {} {}, port {}", after.tunnel.name, after.rule->via,
               after.rule->dst_mac, after.rule->port);

@@ -44,7 +44,6 @@ struct Adjacency {
   Reason reason = Reason::none;
   std::string reason_text;                // for a person; empty when resolved
   std::optional<NeighbourKey> neighbour;  // the one it stands on or waits for
-  bool local_present = false;  // tunnel.local is an address of the kernel: tunnel packets to it are ours
 };
 
 class Resolver : public mirror::Listener {
@@ -63,6 +62,8 @@ class Resolver : public mirror::Listener {
   void remove(EncapId id);
 
   const Adjacency& at(EncapId id) const { return rows_.at(id).adjacency; }
+  // Those whose tunnel has this local address.
+  std::vector<EncapId> encaps_from(const net::IpAddr& local) const;
   // How many encaps stand on this neighbour, or wait for it.
   size_t encaps_on(const NeighbourKey& key) const;
 

@@ -50,8 +50,7 @@ void Resolver::resolve(Row& row) const {
   adjacency.neighbour.reset();
 
   const mirror::Address* local = mirror_.address(tunnel.local);
-  adjacency.local_present = local != nullptr && local->is_usable();
-  if (!adjacency.local_present) {
+  if (local == nullptr || !local->is_usable()) {
     fail(adjacency, Reason::no_local_address,
          fmt::format("no local address: {} is on no link", tunnel.local));
     return;

@@ -54,7 +54,7 @@ TEST(Config, EveryKey) {
   const Parsed parsed = parse(R"(
 kernel: {netns: /run/netns/gw}
 ports:
-  - {name: p, ethdev: 0000:01:00.0, netdev: eth0, kernel_path: none}
+  - {name: p, ethdev: 0000:01:00.0, netdev: eth0, kernel_path: none, gids: 2}
 tunnels:
   - name: t
     type: vxlan
@@ -75,6 +75,7 @@ networks:
   const tunnel::Tunnel& tunnel = parsed.config.tunnels.at(0);
   EXPECT_EQ(parsed.config.netns, "/run/netns/gw");
   EXPECT_EQ(parsed.config.ports.at(0).kernel_path, KernelPath::none);
+  EXPECT_EQ(parsed.config.ports.at(0).gids, 2);
   EXPECT_EQ(tunnel.vni, 16777215u);
   EXPECT_EQ(tunnel.dst_port, 8472);
   EXPECT_EQ(tunnel.source_port_first, 1000);
@@ -162,6 +163,9 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{PORT "netdev: veth0, kernel_path: @bifurcate}\n",
             "'bifurcate' is not known; expected bifurcated, none"},
         Bad{PORT "kernel_path: @bifurcated}\n", "needs the kernel's link; expected the key 'netdev'"},
+        Bad{PORT "gids: @1}\n", "'1' is no number from 2 to 65535"},
+        Bad{PORT "gids: @65536}\n", "'65536' is no number from 2 to 65535"},
+        Bad{PORT "gids: @many}\n", "'many' is no number from 2 to 65535"},
         Bad{PORT "@name: q}\n", "the key 'name' stands twice in ports[0]"},
         Bad{"ports:\n  - {name: p, ethdev: e}\n  - {name: @p, ethdev: f}\n",
             "the port 'p' stands twice; its first is on line 2"},
@@ -234,7 +238,6 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     NotSupportedYet, BadConfig,
     testing::Values(
-        Bad{PORT "@gids: 256}\n", "ports[0].gids: not supported yet"},
         Bad{PORT "netdev: v, kernel_path: @tap}\n", "'tap' is not supported yet"},
         Bad{"tunnels:\n  - {name: t, type: @gre, local: 10.0.0.1, remote: 10.0.0.2}",
             "'gre' is not supported yet"},

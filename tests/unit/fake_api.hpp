@@ -67,6 +67,8 @@ class FakeApi : public Api {
     encap.bytes = 1000;
     encap_views = {encap};
     path_views = {{"blue", *net::Mac::parse("02:00:00:00:00:09"), "vx100", std::nullopt, "learned", 3, 1}};
+    gid_views = {{"uplink", 0, "fe80::ff:fe00:a", "RoCE v1", "veth0", std::nullopt, true, "valid"},
+                 {"uplink", 2, "::ffff:192.0.2.1", "RoCE v2", "veth0.100", 100, false, "updating"}};
     flow_views = {
         {"dns", "config", "tenant", "vx100", "software", "the NIC is full", 12, 1200},
         {"web", "shell", "tenant", "vx200", "pending", "no route to 192.0.2.3", 0, 0},
@@ -93,6 +95,7 @@ class FakeApi : public Api {
   std::vector<TunnelView> tunnels() override { return tunnel_views; }
   std::vector<EncapView> encaps() override { return encap_views; }
   std::vector<PathView> paths() override { return path_views; }
+  std::vector<GidView> gids() override { return gid_views; }
   StatsView stats() override { return stats_view; }
   MirrorView mirror() override { return mirror_view; }
 
@@ -162,6 +165,7 @@ class FakeApi : public Api {
   std::vector<EncapView> encap_views;
   std::vector<FlowView> flow_views;
   std::vector<PathView> path_views;
+  std::vector<GidView> gid_views;
   StatsView stats_view;
   MirrorView mirror_view;
   RouteQuery last_query;

@@ -112,6 +112,16 @@ TEST_F(Commands, Paths) {
     "port":null,"origin":"learned","idle_s":3,"refs":1}])"));
 }
 
+TEST_F(Commands, Gids) {
+  EXPECT_EQ(run_json("show gids json"), Json::parse(R"([
+    {"port":"uplink","index":0,"gid":"fe80::ff:fe00:a","type":"RoCE v1","netdev":"veth0","vlan":null,
+     "default":true,"state":"valid"},
+    {"port":"uplink","index":2,"gid":"::ffff:192.0.2.1","type":"RoCE v2","netdev":"veth0.100","vlan":100,
+     "default":false,"state":"updating"}])"));
+  api_.gid_views.clear();
+  EXPECT_EQ(run("show gids json").text, "[]\n");
+}
+
 TEST_F(Commands, Flows) {
   const Json all = run_json("show flows json");
   EXPECT_EQ(all, Json::parse(R"([
@@ -353,7 +363,8 @@ TEST_F(Commands, BadLinesAreOneClearErrorAndChangeNothing) {
       {"show routes main", "'main' does not fit after 'show routes'"},
       {"show flows nobody", "there is no flow 'nobody'; known flows: dns, web, blue.02"},
       {"show flows wbe json", "did you mean 'web'?"},
-      {"show gids json", "show gids: not supported yet"},
+      {"show gids uplink", "'uplink' does not fit after 'show gids'; expected 'json'"},
+      {"path flush blue", "path: not supported yet"},
       {"tunnel", "'tunnel' is incomplete; expected 'add' or 'del' next"},
       {"tunnel ad x", "did you mean 'add'?"},
       {"tunnel add", "expected NAME"},

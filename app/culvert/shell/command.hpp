@@ -70,6 +70,7 @@ std::span<const Command> mirror_commands();
 std::span<const Command> tunnel_commands();
 std::span<const Command> flow_commands();
 std::span<const Command> path_commands();
+std::span<const Command> gid_commands();
 std::span<const Command> control_commands();
 
 // All of them, in the order of `help`.

@@ -6,7 +6,7 @@ namespace culvert::shell {
 namespace {
 
 // Commands that later versions bring, by their first words.
-constexpr std::array<std::string_view, 2> kLater{"show gids", "path"};
+constexpr std::array<std::string_view, 1> kLater{"path"};
 
 }  // namespace
 
@@ -14,7 +14,7 @@ const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = [] {
     std::vector<Command> all;
     for (const auto family : {port_commands(), mirror_commands(), tunnel_commands(), flow_commands(),
-                              path_commands(), control_commands()})
+                              path_commands(), gid_commands(), control_commands()})
       all.insert(all.end(), family.begin(), family.end());
     return all;
   }();
