@@ -129,6 +129,10 @@ class OverlapIndex {
   template <typename Visit>
   void overlapping(const tunnel::MaskedKey& key, Visit visit) {
     for (Shape& shape : shapes_) {
+      if (shape.mask == key.mask) {
+        shape.claims.each(key.value, visit);
+        continue;
+      }
       const tunnel::MatchKey common = shape.mask & key.mask;
       if (common == shape.mask) {
         shape.claims.each(key.value & common, visit);
@@ -152,9 +156,9 @@ class OverlapIndex {
     // Built when first asked for.
     const Table& table(const tunnel::MatchKey& common) {
       const auto [place, is_new] = coarser.try_emplace(common);
-      if (is_new)
-        claims.each([&](Claim& claim) { place->second[claim.key.value & common].push_back(&claim); });
-      return place->second;
+      Table& table = place->second;
+      if (is_new) claims.each([&](Claim& claim) { table[claim.key.value & common].push_back(&claim); });
+      return table;
     }
   };
 
