@@ -17,32 +17,6 @@ std::string needs_software(const tunnel::Tunnel& tunnel) {
 
 }  // namespace
 
-bool Node::carries() const {
-  const auto real = [](const Installed& rule) { return rule.form.kind == Form::Kind::real; };
-  return std::ranges::any_of(entries, [&](const Entry& entry) {
-    return (entry.in.handle != nullptr && real(entry.in)) ||
-           (entry.busy == Entry::Busy::creating && real(entry.making)) ||
-           (entry.busy == Entry::Busy::destroying && real(entry.leaving));
-  });
-}
-
-bool Node::has_rules() const {
-  return std::ranges::any_of(entries, [](const Entry& entry) {
-    return entry.in.handle != nullptr || entry.busy != Entry::Busy::no;
-  });
-}
-
-bool Node::covers() const {
-  return !entries.empty() &&
-         std::ranges::all_of(entries, [](const Entry& entry) { return entry.in.handle != nullptr; });
-}
-
-bool Node::is_settled() const {
-  return !dirty && std::ranges::all_of(entries, [this](const Entry& entry) {
-    return entry.busy == Entry::Busy::no && entry.in.form == want && !entry.buried;
-  });
-}
-
 void Engine::mark_dirty(Node& node, uint64_t since) {
   if (!std::exchange(node.dirty, true)) dirty_.push_back(&node);
   settle(node, since);
@@ -196,7 +170,7 @@ Engine::Outcome Engine::in_order(const Node& node, Outcome outcome, const Overla
   if (on_its_way && node.want.kind == Form::Kind::real) return outcome;  // it stays, with the header of now
   outcome.want = {};
   outcome.state = FlowState::software;
-  outcome.reason = fmt::format("{} is looked at first and is not in the NIC", describe(*higher));
+  outcome.reason = fmt::format("{} is looked at first and is not in the NIC", *higher);
   return outcome;
 }
 
@@ -227,13 +201,12 @@ std::string Engine::unable_text(PortIndex port) const {
 
 Engine::Overlaps Engine::overlaps_of(const Node& node) const {
   Overlaps found;
-  if (!node.claim) return found;
+  if (!node.claim || node.claim->overlaps == 0) return found;
   const Claim& claim = *node.claim;
   node.target->claims[claim.port].overlapping(claim.key, [&](Claim& other) {
     // Of equal order are only a flow and what it replaces, of which either may have the packets.
     if (other.order != claim.order)
       (other.order < claim.order ? found.higher : found.lower).push_back(other.node);
-    return true;
   });
   return found;
 }
@@ -350,23 +323,6 @@ void Engine::tell(rcu::Published<std::string>& place, const std::string& text) {
   const std::string* const old = place.load();
   if ((old == nullptr && text.empty()) || (old != nullptr && *old == text)) return;
   place.replace(text.empty() ? nullptr : std::make_unique<const std::string>(text), retired_);
-}
-
-std::string Engine::describe(const Node& node) const {
-  if (node.flow != nullptr) return "flow " + node.flow->spec.name;
-  switch (node.kind) {
-    case NodeKind::slot:
-    case NodeKind::mark:
-      return fmt::format("slot of encap {}", node.encap);
-    case NodeKind::steering:
-      return fmt::format("steering of encap {}", node.encap);
-    case NodeKind::fixed:
-      return node.entries[0].variant == kEgressRoot ? "rule to the slots"
-             : node.entries[0].variant == kNoLeak   ? "no-leak rule"
-                                                    : "rule for congested packets";
-    default:
-      return fmt::format("gate of network {}", node.network);
-  }
 }
 
 }  // namespace culvert::offload

@@ -39,7 +39,7 @@ bool Engine::release(Node& node) {
       kLog.warning("{}: a counter could not be given back: {}", node.target->name, gone.error().message);
     node.counter = nullptr;
   }
-  if (node.claim) node.target->claims[node.claim->port].remove(node.claim->key, &*node.claim);
+  if (node.claim) node.target->claims[node.claim->port].remove(*node.claim);
   node.claim.reset();
   if (node.counting_place != 0) counting_.take(node);
   no_room_wanted(node);
@@ -54,19 +54,26 @@ void Engine::look_whether_gone(Flow& flow) {
   if (!std::exchange(flow.may_be_gone, true)) perhaps_gone_.push_back(&flow);
 }
 
+// Nothing of it is in the NIC or refers to it any more. While a reader has it, it is looked at again.
+bool Engine::is_gone(Flow& flow) {
+  if (!std::ranges::all_of(flow.nodes, [this](const auto& node) { return release(*node); })) return false;
+  if (!std::exchange(flow.released, true)) flow.give();  // the engine's own
+  if (flow.references.load(std::memory_order_acquire) == 0) return true;
+  look_whether_gone(flow);
+  return false;
+}
+
 void Engine::reap() {
   std::erase_if(doomed_, [this](const auto& node) { return release(*node); });
-  for (Flow* const flow : std::exchange(perhaps_gone_, {})) {
+  std::vector<Flow*> perhaps = std::exchange(perhaps_gone_, {});
+  std::erase_if(perhaps, [this](Flow* flow) {
     flow->may_be_gone = false;
-    if (!std::ranges::all_of(flow->nodes, [this](const auto& node) { return release(*node); })) continue;
-    if (!std::exchange(flow->released, true)) flow->give();  // the engine's own
-    if (flow->references.load(std::memory_order_acquire) != 0) {
-      look_whether_gone(*flow);
-      continue;
-    }
-    table_.release(flow->id);
-    retired_.retire(leaving_.take(*flow));
-  }
+    return !is_gone(*flow);
+  });
+  std::vector<uint32_t> ids;
+  for (const Flow* const flow : perhaps) ids.push_back(flow->id);
+  table_.release(ids);
+  for (Flow* const flow : perhaps) retired_.retire(leaving_.take(*flow));
   if (!std::exchange(encaps_leaving_, false)) return;
   std::erase_if(encaps_, [](const auto& entry) {
     const EncapRow& row = *entry.second;

@@ -13,7 +13,10 @@ using namespace std::chrono_literals;
 
 const Log kLog("offload");
 
-constexpr size_t kDecideBudget = 1024;  // nodes a turn
+// In small portions, so that what one request, decision or completion has touched is still in the processor's
+// cache for the next.
+constexpr size_t kRequestBudget = 256;  // a turn
+constexpr size_t kDecideBudget = 256;   // nodes a turn
 constexpr size_t kReclaimBudget = 256;
 constexpr Duration kShutdownLimit = 5s;
 // While operations are under way the thread looks for their completions without rest for so long, then with
@@ -49,7 +52,7 @@ void Engine::make_fixed(Target& target) {
     Node& node = *target.fixed.emplace_back(std::make_unique<Node>());
     prepare(node, NodeKind::fixed, &target);
     node.port = port;
-    set_entries(node, 1);
+    node.set_entries(1);
     node.entries[0].variant = variant;
     mark_dirty(node);
   };
@@ -60,35 +63,48 @@ void Engine::make_fixed(Target& target) {
     for (const uint8_t variant : {kEgressRoot, kNoLeak}) add(variant, target.ports.front());
 }
 
-void Engine::turn(std::chrono::microseconds limit) {
-  const auto in_flight = [](const auto& target) {
-    return std::ranges::any_of(target->queues(), [](const auto* queue) { return queue->in_flight() != 0; });
-  };
-  if (!dirty_.empty() || counting_left_ != 0)
-    limit = 0us;
-  else if (std::ranges::any_of(targets_, in_flight))
-    limit = Clock::now() < progress_ + kSpin ? 0us : std::min(limit, kShortNap);
-  std::vector<Request> requests = mailbox_.take(limit);
-  for (Request& request : requests) std::visit([this](auto& one) { apply(one); }, request);
+// How long it may wait for requests: not at all while there is something to do.
+std::chrono::microseconds Engine::rest(std::chrono::microseconds limit) const {
+  if (next_decision_ != deciding_.size() || !dirty_.empty() || counting_left_ != 0) return 0us;
+  bool in_flight = false;
+  for (const auto& target : targets_)
+    target->each_queue([&](const RuleQueue& queue) { in_flight = in_flight || queue.in_flight() != 0; });
+  if (!in_flight) return limit;
+  return Clock::now() < progress_ + kSpin ? 0us : std::min(limit, kShortNap);
+}
 
-  std::vector<Node*> dirty;
-  dirty.swap(dirty_);
-  size_t done = 0;
-  for (; done < std::min(dirty.size(), kDecideBudget); ++done) {
-    dirty[done]->dirty = false;
-    decide(*dirty[done]);
+void Engine::turn(std::chrono::microseconds limit) {
+  if (next_request_ == requests_.size()) {
+    requests_.clear();
+    next_request_ = 0;
+    mailbox_.take(requests_, rest(limit));
   }
-  dirty_.insert(dirty_.begin(), dirty.begin() + static_cast<std::ptrdiff_t>(done), dirty.end());
+  const size_t requests = std::min(kRequestBudget, requests_.size() - next_request_);
+  for (size_t i = 0; i < requests; ++i)
+    std::visit([this](auto& one) { apply(one); }, requests_[next_request_++]);
+
+  // What a decision makes dirty is for the next turn.
+  if (next_decision_ == deciding_.size()) {
+    deciding_.clear();
+    next_decision_ = 0;
+    deciding_.swap(dirty_);
+  }
+  const size_t decisions = std::min(kDecideBudget, deciding_.size() - next_decision_);
+  for (size_t i = 0; i < decisions; ++i) {
+    Node& node = *deciding_[next_decision_++];
+    node.dirty = false;
+    decide(node);
+  }
 
   size_t completed = 0;
   for (const auto& target : targets_) {
     completions_.clear();
-    for (RuleQueue* const queue : target->queues()) queue->pull(completions_);
+    target->each_queue([this](RuleQueue& queue) { queue.pull(completions_); });
     for (const Completion& completion : completions_) complete(*target, completion);
     completed += completions_.size();
   }
   const TimePoint now = Clock::now();
-  if (completed + done + requests.size() != 0) progress_ = now;
+  if (completed + decisions + requests != 0) progress_ = now;
   retry(now);
   read_counters(now);
   reap();
@@ -177,14 +193,6 @@ void Engine::attach(Node& node, EncapId id) {
   node.encap = id;
   node.has_encap = true;
   encap(id).nodes.add(&node);
-}
-
-void Engine::set_entries(Node& node, size_t count) {
-  node.entries.resize(count);
-  for (size_t i = 0; i < count; ++i) {
-    node.entries[i].node = &node;
-    node.entries[i].variant = static_cast<uint8_t>(i);
-  }
 }
 
 }  // namespace culvert::offload

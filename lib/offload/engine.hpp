@@ -157,9 +157,9 @@ class Engine {
   std::unique_ptr<Node> make_node(const NodePlace& place, const Whose& whose);
 
   // engine.cpp
+  std::chrono::microseconds rest(std::chrono::microseconds limit) const;
   void prepare(Node& node, NodeKind kind, Target* target);
   void attach(Node& node, EncapId id);
-  static void set_entries(Node& node, size_t count);
   void make_fixed(Target& target);
   EncapRow& encap(EncapId id);
   Target* target_of(PortIndex port) const;  // null: the port takes no rules
@@ -173,6 +173,7 @@ class Engine {
   void retire_marks(EncapRow& row, const std::function<bool(const Node&)>& goes);
   bool release(Node& node);
   void look_whether_gone(Flow& flow);
+  bool is_gone(Flow& flow);
   void reap();
 
   // decide.cpp: what should be in the NIC, and what a person is told of it.
@@ -200,7 +201,6 @@ class Engine {
   void publish(Node& node);
   void publish(Flow& flow);
   void tell(rcu::Published<std::string>& place, const std::string& text);
-  std::string describe(const Node& node) const;
 
   // rules.cpp: moving rules, one operation at a time for each entry.
   void step(Node& node);
@@ -269,7 +269,11 @@ class Engine {
   Flows leaving_;                    // out of the table; freed when nothing refers to them
   std::vector<Flow*> perhaps_gone_;  // of those: to be looked at by reap()
   Nodes doomed_;                     // of nobody; freed when their rules are out
-  std::vector<Node*> dirty_;
+  std::vector<Request> requests_;    // taken out of the mailbox, applied up to next_request_
+  size_t next_request_ = 0;
+  std::vector<Node*> dirty_;  // to be decided, after those from next_decision_ on
+  std::vector<Node*> deciding_;
+  size_t next_decision_ = 0;
   // How many nodes are not settled, by the moment of what unsettled them. A moment ends with a barrier, which
   // waits for its nodes and those of the moments before.
   std::map<uint64_t, size_t> settling_;

@@ -112,10 +112,11 @@ Flow* FlowTable::find(std::string_view name) const {
   return nullptr;
 }
 
-void FlowTable::release(uint32_t id) {
-  const std::lock_guard lock(mutex_);
-  rows_[id].store(nullptr, std::memory_order_release);
-  free_ids_.push_back(id);
+void FlowTable::release(std::span<const uint32_t> ids) {
+  if (ids.empty()) return;
+  const std::lock_guard lock(mutex_);  // grow() looks at the flows
+  for (const uint32_t id : ids) rows_[id].store(nullptr, std::memory_order_release);
+  free_ids_.insert(free_ids_.end(), ids.begin(), ids.end());
 }
 
 }  // namespace culvert::offload

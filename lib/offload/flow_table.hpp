@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -40,9 +41,9 @@ class FlowTable {
   // Ids are below this.
   uint32_t end() const { return end_.load(std::memory_order_acquire); }
 
-  // The offload thread, after remove(): at() gives it no more, and its id may be used again. Free the flow
-  // after a grace period.
-  void release(uint32_t id);
+  // The offload thread, after remove(): at() gives them no more, and their ids may be used again. Free the
+  // flows after a grace period. Many at a time: who adds and removes flows holds the lock most of the time.
+  void release(std::span<const uint32_t> ids);
 
  private:
   using Key = std::array<uint64_t, 2>;

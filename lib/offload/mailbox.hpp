@@ -24,12 +24,13 @@ class Mailbox {
     if (first) arrived_.notify_one();
   }
 
-  // The owner: everything that has come, in order. Waits for something at most `limit`.
-  std::vector<Message> take(std::chrono::microseconds limit) {
+  // The owner: everything that has come, in order, into an empty list whose memory is used again. Waits for
+  // something at most `limit`.
+  void take(std::vector<Message>& messages, std::chrono::microseconds limit) {
     std::unique_lock lock(mutex_);
     if (messages_.empty() && limit.count() > 0)
       arrived_.wait_for(lock, limit, [this] { return !messages_.empty(); });
-    return std::exchange(messages_, {});
+    messages_.swap(messages);
   }
 
  private:

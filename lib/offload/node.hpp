@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -38,9 +39,9 @@ struct Form {
     real,
   };
   Kind kind = Kind::none;
+  uint32_t base = 0;             // place in the order of precedence
   uint64_t generation = 0;       // of the header in it; 0 where the rule has none
   std::optional<uint32_t> slot;  // tagged layout: the slot that it leads to, or is
-  uint32_t base = 0;             // place in the order of precedence
 
   bool operator==(const Form&) const = default;
   // Wherever it stands.
@@ -64,13 +65,13 @@ struct Cookie {
 // One rule that is wanted, and what the NIC has of it: nothing, a rule, or for a moment two. At most one
 // operation is under way.
 struct Entry : Cookie {
-  Node* node = nullptr;
   uint8_t variant = 0;  // of the node: which of its patterns
   enum class Busy : uint8_t { no, creating, destroying } busy = Busy::no;
-  Installed in;         // what decides now
-  Installed making;     // while creating
-  Installed leaving;    // while destroying; `in` is what replaced it, if anything
   bool buried = false;  // a rule that the driver did not let go stands above `in`: it is made anew
+  Node* node = nullptr;
+  Installed in;       // what decides now
+  Installed making;   // while creating
+  Installed leaving;  // while destroying; `in` is what replaced it, if anything
 };
 
 // Order among what takes packets of one port at ENTRY: explicit flows by priority, then by age; networks
@@ -88,6 +89,7 @@ struct Claim {
   PortIndex port = 0;
   tunnel::MaskedKey key;
   Order order;
+  size_t overlaps = 0;           // how many others share packets with it: the index's
   std::optional<uint32_t> base;  // its place among the driver's priorities, while it has or wants a rule
   bool desires = false;          // wants to be in the NIC, blocked or not
   bool no_room = false;          // would be in it if those of lower precedence left it a base
@@ -129,44 +131,50 @@ struct Pattern {
   bool operator==(const Pattern&) const = default;
 };
 
-// The unit of decision: all its rules are in, or none should be.
+// The unit of decision: all its rules are in, or none should be. It stays where it is: others point at it.
 struct Node {
+  Node() = default;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
   NodeKind kind = NodeKind::slot;
+  FlowState state = FlowState::pending;
+  bool dirty = false;      // queued for a decision
+  bool doomed = false;     // to be freed once its rules are out
+  bool has_encap = false;  // whose number `encap` is
+  bool by_slot = false;    // its rule in the NIC leads to a slot, which counts its packets too
+  bool told = false;       // the workers may be using the mark
+  bool hold_refused = false;
+  bool waits_for_room = false;
+  PortIndex port = 0;  // the tenant's; of steering and tunnel_source: the wire
+  NetworkId network = 0;
+  uint16_t udp_port = 0;  // of a station: one entry for each wire; 0: no tunnel of its network is known
+  std::optional<net::Mac> mac;
+  EncapId encap = 0;
   Target* target = nullptr;  // null: nowhere, see the flow's reason
   Flow* flow = nullptr;
-  EncapId encap = 0;
-  bool has_encap = false;
-  NetworkId network = 0;
-  PortIndex port = 0;  // the tenant's; of steering and tunnel_source: the wire
-  std::optional<net::Mac> mac;
-  uint16_t udp_port = 0;  // of a station: one entry for each wire; 0: no tunnel of its network is known
   uint64_t sequence = 0;
+  uint64_t settling = 0;                       // the moment of what unsettled it; 0: settled
+  size_t encap_place = 0, counting_place = 0;  // in EncapRow::nodes and Engine::counting_
+  rte_flow_action_handle* counter = nullptr;
+  Form want;
+  std::span<Entry> entries;    // set_entries()
+  std::optional<Claim> claim;  // stays where it is, as the node does
+  Counts counted, past;        // past: by rules with counters of their own that are gone
+  std::string reason;
+
   uint32_t mark = 0;  // and the generation of the header that it stands for
   uint64_t generation = 0;
-  bool told = false;                   // the workers may be using the mark
-  bool by_slot = false;                // its rule in the NIC leads to a slot, which counts its packets too
-  std::vector<tunnel::Match> matches;  // of an explicit flow: one entry each
-  std::optional<Claim> claim;          // stays where it is, as the node does
-
-  std::vector<Entry> entries;
-  Form want;
-  FlowState state = FlowState::pending;
-  std::string reason;
-  rte_flow_action_handle* counter = nullptr;
-
-  bool dirty = false;                          // queued for a decision
-  size_t encap_place = 0, counting_place = 0;  // in EncapRow::nodes and Engine::counting_
-  uint32_t attempts = 0;                       // how often the NIC refused it
-  bool waits_for_room = false;
-  std::tuple<uint32_t, Order, Node*> place;  // in Target::refused
-  Counts counted, past;                      // past: by rules with counters of their own that are gone
-  std::string counter_fault;
-  bool doomed = false;    // to be freed once its rules are out
-  uint64_t settling = 0;  // the moment of what unsettled it; 0: settled
+  std::vector<tunnel::Match> matches;  // of an explicit flow that takes several rules: one entry each
   // The driver's words, and for which form: not asked again for the same before its time.
   std::string refusal;
   Form refused;
-  bool hold_refused = false;
+  uint32_t attempts = 0;                     // how often the NIC refused it
+  std::tuple<uint32_t, Order, Node*> place;  // in Target::refused
+  std::string counter_fault;
+
+  // Once, before anything points at them.
+  void set_entries(size_t count);
 
   bool has_rules() const;  // in the NIC, or perhaps in it
   bool carries() const;    // the same of rules that are no holds
@@ -180,7 +188,15 @@ struct Node {
     return kind == NodeKind::explicit_flow || kind == NodeKind::path || kind == NodeKind::station ||
            kind == NodeKind::slot || kind == NodeKind::mark || is_source();
   }
+  std::string to_string() const;  // for a person: "flow dns"
+
+ private:
+  Entry first_;  // mostly there is one
+  std::unique_ptr<Entry[]> more_;
 };
+
+// An explicit flow's own node, as far as it follows from the flow alone. Any thread.
+std::unique_ptr<Node> make_node(const Explicit& what);
 
 // What readers see of an encap; the offload thread writes.
 struct EncapState {
@@ -234,7 +250,8 @@ struct Flow {
   std::atomic<uint64_t> packets{0}, bytes{0};
   rcu::Published<std::string> reason;
 
-  // The offload thread's.
+  // The offload thread's, once it has the flow.
+  std::unique_ptr<Node> made;                // the node of an explicit flow, until it has a place
   std::vector<std::unique_ptr<Node>> nodes;  // the first is the flow's own rule
   Flow* replaces = nullptr;                  // whose rules stay until its own have settled
   size_t place = 0;                          // in Engine::flows_ or leaving_
@@ -300,12 +317,19 @@ struct Target {
     const auto own = wire_queues.find(node.port);
     return node.kind == NodeKind::steering && own != wire_queues.end() ? *own->second : *queue;
   }
-  std::vector<RuleQueue*> queues() const {
-    std::vector<RuleQueue*> all;
-    if (queue) all.push_back(queue.get());
-    for (const auto& [wire, one] : wire_queues) all.push_back(one.get());
-    return all;
+  template <typename Visit>
+  void each_queue(Visit visit) const {
+    if (queue) visit(*queue);
+    for (const auto& [wire, one] : wire_queues) visit(*one);
   }
 };
 
 }  // namespace culvert::offload
+
+// Prints to_string(); built only when the line is really printed.
+template <>
+struct fmt::formatter<culvert::offload::Node> : fmt::formatter<std::string> {
+  auto format(const culvert::offload::Node& node, fmt::format_context& context) const {
+    return fmt::formatter<std::string>::format(node.to_string(), context);
+  }
+};

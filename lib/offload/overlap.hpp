@@ -3,14 +3,14 @@
 // Tuple-space idea (Srinivasan, Suri, Varghese, SIGCOMM 1999): claims of one mask are kept together, and for
 // a pair of masks they are hashed by the bits that both masks have. Two claims overlap if those bits agree.
 // So the claims that overlap with one are found with one look-up for each mask in use, however many claims
-// there are. One thread.
+// there are; and each claim knows how many they are, so that one that is alone needs no look-up. One thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -19,7 +19,7 @@
 namespace culvert::offload {
 
 struct KeyHash {
-  // By words: keys are looked up several times for each flow that comes or goes.
+  // By words: keys are looked up for each flow that comes or goes.
   size_t operator()(const tunnel::MatchKey& key) const {
     uint64_t hash = 0;
     for (const uint64_t word : std::bit_cast<std::array<uint64_t, sizeof(key) / sizeof(uint64_t)>>(key)) {
@@ -30,82 +30,141 @@ struct KeyHash {
   }
 };
 
+// Claims of one mask by their values: open addressing with linear probing (Knuth, The Art of Computer
+// Programming 6.4, algorithms L and R), so that a claim that comes or goes costs one line of memory.
+template <typename Claim>
+class ClaimTable {
+ public:
+  size_t size() const { return size_; }
+
+  void add(Claim& claim) {
+    if (++size_ * 2 > slots_.size()) grow();
+    put({KeyHash()(claim.key.value), &claim});
+  }
+
+  // It is in.
+  void remove(const Claim& claim) {
+    const size_t last = slots_.size() - 1;
+    size_t hole = KeyHash()(claim.key.value) & last;
+    while (slots_[hole].claim != &claim) hole = (hole + 1) & last;
+    // What stands behind the hole and was hashed to before it moves into it.
+    for (size_t at = (hole + 1) & last; slots_[at].claim != nullptr; at = (at + 1) & last) {
+      if (((at - slots_[at].hash) & last) < ((at - hole) & last)) continue;
+      slots_[hole] = slots_[at];
+      hole = at;
+    }
+    slots_[hole] = {};
+    --size_;
+  }
+
+  template <typename Visit>
+  void each(const tunnel::MatchKey& value, Visit&& visit) const {
+    if (size_ == 0) return;
+    const size_t hash = KeyHash()(value), last = slots_.size() - 1;
+    for (size_t at = hash & last; slots_[at].claim != nullptr; at = (at + 1) & last)
+      if (slots_[at].hash == hash && slots_[at].claim->key.value == value) visit(*slots_[at].claim);
+  }
+
+  template <typename Visit>
+  void each(Visit&& visit) const {
+    for (const Slot& slot : slots_)
+      if (slot.claim != nullptr) visit(*slot.claim);
+  }
+
+ private:
+  struct Slot {
+    size_t hash = 0;
+    Claim* claim = nullptr;  // null: empty
+  };
+
+  void put(const Slot& slot) {
+    const size_t last = slots_.size() - 1;
+    size_t at = slot.hash & last;
+    while (slots_[at].claim != nullptr) at = (at + 1) & last;
+    slots_[at] = slot;
+  }
+
+  void grow() {
+    std::vector<Slot> before(std::max<size_t>(16, slots_.size() * 2));
+    before.swap(slots_);
+    for (const Slot& slot : before)
+      if (slot.claim != nullptr) put(slot);
+  }
+
+  std::vector<Slot> slots_;  // a power of two of them, or none
+  size_t size_ = 0;
+};
+
+// `Claim` has a `key`, which stays as it is while the claim is in, and a number `overlaps`, which the index
+// writes: how many other claims share a packet with it.
 template <typename Claim>
 class OverlapIndex {
  public:
-  void add(const tunnel::MaskedKey& key, Claim* claim) {
-    Shape& shape = shapes_[key.mask];
-    ++shape.size;
-    for (auto& [common, table] : shape.tables) table[key.value & common].add(claim);
-    if (shape.tables.empty()) shape.tables[key.mask][key.value].add(claim);
+  void add(Claim& claim) {
+    claim.overlaps = 0;
+    overlapping(claim.key, [&](Claim& other) {
+      ++other.overlaps;
+      ++claim.overlaps;
+    });
+    auto shape = shape_of(claim.key.mask);
+    if (shape == shapes_.end()) shape = shapes_.insert(shape, {claim.key.mask, {}, {}});
+    shape->claims.add(claim);
+    for (auto& [common, table] : shape->coarser) table[claim.key.value & common].push_back(&claim);
   }
 
-  void remove(const tunnel::MaskedKey& key, Claim* claim) {
-    const auto found = shapes_.find(key.mask);
-    for (auto& [common, table] : found->second.tables) {
-      const auto bucket = table.find(key.value & common);
-      if (bucket->second.remove(claim)) table.erase(bucket);
+  void remove(Claim& claim) {
+    const auto shape = shape_of(claim.key.mask);
+    shape->claims.remove(claim);
+    for (auto& [common, table] : shape->coarser) {
+      const auto bucket = table.find(claim.key.value & common);
+      std::erase(bucket->second, &claim);
+      if (bucket->second.empty()) table.erase(bucket);
     }
-    if (--found->second.size == 0) shapes_.erase(found);
+    if (shape->claims.size() == 0) shapes_.erase(shape);
+    if (claim.overlaps != 0) overlapping(claim.key, [](Claim& other) { --other.overlaps; });
   }
 
-  // Calls visit(claim) for each claim that shares a packet with `key`, itself included if it is in; stops
-  // when that returns false. The index must not change meanwhile.
+  // Calls visit(claim) for each claim that shares a packet with `key`, itself included if it is in. The index
+  // must not change meanwhile.
   template <typename Visit>
   void overlapping(const tunnel::MaskedKey& key, Visit visit) {
-    for (auto& [mask, shape] : shapes_) {
-      const Table& table = shape.table(mask, mask & key.mask);
-      const auto bucket = table.find(key.value & mask);
+    for (Shape& shape : shapes_) {
+      if (shape.mask == key.mask) {
+        shape.claims.each(key.value, visit);
+        continue;
+      }
+      const tunnel::MatchKey common = shape.mask & key.mask;
+      if (common == shape.mask) {
+        shape.claims.each(key.value & common, visit);
+        continue;
+      }
+      const Table& table = shape.table(common);
+      const auto bucket = table.find(key.value & common);
       if (bucket == table.end()) continue;
-      if (!visit(*bucket->second.first)) return;
-      for (Claim* claim : bucket->second.others)
-        if (!visit(*claim)) return;
+      for (Claim* claim : bucket->second) visit(*claim);
     }
   }
 
  private:
-  // Claims that agree. Mostly there is one: no memory for a list of it.
-  struct Bucket {
-    Claim* first = nullptr;
-    std::vector<Claim*> others;
-
-    void add(Claim* claim) {
-      if (first == nullptr)
-        first = claim;
-      else
-        others.push_back(claim);
-    }
-    // True: it was the last.
-    bool remove(Claim* claim) {
-      if (first != claim) {
-        std::erase(others, claim);
-        return false;
-      }
-      if (others.empty()) return true;
-      first = others.back();
-      others.pop_back();
-      return false;
-    }
-  };
-  using Table = std::unordered_map<tunnel::MatchKey, Bucket, KeyHash>;
+  using Table = std::unordered_map<tunnel::MatchKey, std::vector<Claim*>, KeyHash>;
 
   struct Shape {
-    size_t size = 0;
-    std::unordered_map<tunnel::MatchKey, Table, KeyHash> tables;  // by the bits that they are hashed by
+    tunnel::MatchKey mask;
+    ClaimTable<Claim> claims;
+    std::unordered_map<tunnel::MatchKey, Table, KeyHash> coarser;  // the same by fewer bits
 
-    // Built when first asked for, from any of the others.
-    const Table& table(const tunnel::MatchKey& mask, const tunnel::MatchKey& common) {
-      const auto [place, is_new] = tables.try_emplace(common);
-      if (is_new)
-        for (const auto& [value, claims] : tables.at(mask)) {
-          place->second[value & common].add(claims.first);
-          for (Claim* claim : claims.others) place->second[value & common].add(claim);
-        }
-      return place->second;
+    // Built when first asked for.
+    const Table& table(const tunnel::MatchKey& common) {
+      const auto [place, is_new] = coarser.try_emplace(common);
+      Table& table = place->second;
+      if (is_new) claims.each([&](Claim& claim) { table[claim.key.value & common].push_back(&claim); });
+      return table;
     }
   };
 
-  std::unordered_map<tunnel::MatchKey, Shape, KeyHash> shapes_;
+  auto shape_of(const tunnel::MatchKey& mask) { return std::ranges::find(shapes_, mask, &Shape::mask); }
+
+  std::vector<Shape> shapes_;
 };
 
 }  // namespace culvert::offload

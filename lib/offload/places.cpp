@@ -16,13 +16,16 @@ tunnel::MaskedKey source_key(const std::optional<net::Mac>& mac) {
 }
 
 void set_claim(Node& node, const tunnel::MaskedKey& key, const Order& order) {
-  if (node.target == nullptr) return;
-  node.claim.emplace();
-  node.claim->node = &node;
-  node.claim->port = node.port;
-  node.claim->key = key;
-  node.claim->order = order;
-  node.target->claims[node.port].add(key, &*node.claim);
+  Claim& claim = node.claim.emplace();
+  claim.node = &node;
+  claim.port = node.port;
+  claim.key = key;
+  claim.order = order;
+}
+
+// The one that came with the flow, or, when that had another place, a new one.
+std::unique_ptr<Node> explicit_node(Flow& flow) {
+  return flow.made ? std::move(flow.made) : make_node(std::get<Explicit>(flow.spec.what));
 }
 
 NodePlace place_of(const Node& node) {
@@ -82,7 +85,8 @@ void Engine::add_gates(const NetworkSpec& network, Places& places) const {
 // --- Nodes.
 
 std::unique_ptr<Node> Engine::make_node(const NodePlace& place, const Whose& whose) {
-  auto made = std::make_unique<Node>();
+  const bool is_explicit = place.kind == NodeKind::explicit_flow;
+  auto made = is_explicit ? explicit_node(*whose.flow) : std::make_unique<Node>();
   Node& node = *made;
   prepare(node, place.kind, place.target);
   node.flow = whose.flow;
@@ -90,20 +94,18 @@ std::unique_ptr<Node> Engine::make_node(const NodePlace& place, const Whose& who
   node.mac = whose.mac;
   node.port = place.port;
   node.udp_port = place.udp_port;
-  size_t entries = 1;
-  if (place.kind == NodeKind::explicit_flow) {
-    const Explicit& what = std::get<Explicit>(whose.flow->spec.what);
-    node.matches = rule_matches(what.match);
-    entries = node.matches.size();
-    set_claim(node, tunnel::masked_key(what.match), {what.priority, what.sequence});
-  } else if (place.kind == NodeKind::tenant_source) {
+  if (place.kind == NodeKind::station)
+    node.set_entries(place.target == nullptr || place.udp_port == 0 ? 0 : place.target->wires.size());
+  else if (!is_explicit)
+    node.set_entries(1);
+  if (place.kind == NodeKind::tenant_source)
     set_claim(node, source_key(whose.mac), {kNetworkPriority, node.sequence});
-  } else if (place.kind == NodeKind::station) {
-    entries = place.target == nullptr || place.udp_port == 0 ? 0 : place.target->wires.size();
-  } else if (place.kind == NodeKind::tunnel_source && place.target->tunnel_sources++ == 0) {
+  if (place.target == nullptr)
+    node.claim.reset();
+  else if (node.claim)
+    place.target->claims[node.port].add(*node.claim);
+  if (place.kind == NodeKind::tunnel_source && place.target->tunnel_sources++ == 0)
     for (const auto& fixed : place.target->fixed) mark_dirty(*fixed);
-  }
-  set_entries(node, entries);
   if (place.encap) attach(node, *place.encap);
   return made;
 }

@@ -122,7 +122,7 @@ void Engine::refresh_slot(EncapRow& row, Target* target) {
     prepare(*row.slot, NodeKind::slot, target);
     row.slot->encap = row.now.id;
     row.slot->has_encap = true;
-    set_entries(*row.slot, 1);
+    row.slot->set_entries(1);
   }
   if (row.slot) mark_dirty(*row.slot);
   if (target == nullptr || target->is_switch || !target->able.egress || mode_ == Mode::off) return;
@@ -133,7 +133,7 @@ void Engine::refresh_slot(EncapRow& row, Target* target) {
   mark.has_encap = true;
   mark.mark = mark_of(next_mark());
   mark.generation = row.now.generation;
-  set_entries(mark, 1);
+  mark.set_entries(1);
   mark_dirty(mark);
 }
 
@@ -161,7 +161,7 @@ void Engine::refresh_terminations(EncapRow& row, bool same_underlay) {
     node.encap = row.now.id;
     node.has_encap = true;
     node.port = port;
-    set_entries(node, rules);
+    node.set_entries(rules);
     mark_dirty(node);
   }
   for (auto& node : before) retire_node(std::move(node));

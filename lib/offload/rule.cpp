@@ -113,8 +113,9 @@ void put_prefix(const std::optional<net::Prefix>& prefix, void* value, void* mas
   const auto bytes = prefix->address.bytes();
   std::memcpy(value, bytes.data(), bytes.size());
   std::array<uint8_t, 16> bits{};
-  for (unsigned bit = 0; bit < prefix->length; ++bit)
-    bits[bit / 8] = static_cast<uint8_t>(bits[bit / 8] | 0x80u >> bit % 8);
+  const unsigned whole = prefix->length / 8, rest = prefix->length % 8;
+  std::memset(bits.data(), 0xff, whole);
+  if (rest != 0) bits[whole] = static_cast<uint8_t>(0xff00u >> rest);
   std::memcpy(mask, bits.data(), bytes.size());
 }
 

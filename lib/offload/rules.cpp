@@ -28,7 +28,9 @@ void Engine::step(Entry& entry) {
   if (node.target->queue_of(node).room() == 0) return mark_dirty(node);
   if (node.want.kind != Form::Kind::none) return create(entry);
   if (!may_leave(node)) return;
-  if ((node.doomed || node.kind == NodeKind::slot) && node.counting_place != 0) read_counter(node);
+  // For the encap, or the network: of the flow itself nobody asks any more.
+  const bool is_missed = node.kind == NodeKind::slot || (node.doomed && (!node.by_slot || node.mac));
+  if (is_missed && node.counting_place != 0) read_counter(node);
   entry.buried = false;
   destroy(entry, std::exchange(entry.in, {}));
 }
@@ -41,7 +43,7 @@ void Engine::create(Entry& entry) {
   entry.making = {.form = node.want, .level = next_level(entry)};
   Rule rule;
   build(rule, entry);
-  kLog.debug("{}: {}", describe(node), rule);
+  kLog.debug("{}: {}", node, rule);
   node.target->queue_of(node).create(rule, static_cast<Cookie*>(&entry));
 }
 
@@ -120,7 +122,7 @@ void Engine::created(Entry& entry, const Completion& completion) {
     node.refusal = completion.refusal->to_string();
     node.refused = made.form;
     if (made.form.kind == Form::Kind::hold) node.hold_refused = true;
-    kLog.debug("{}: refused: {}", describe(node), node.refusal);
+    kLog.debug("{}: refused: {}", node, node.refusal);
     want_room(node);
     mark_dirty(node);
     return;
@@ -158,8 +160,7 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
   count_rule(node, gone, -1);
   if (completion.refusal) {
     refused_.fetch_add(1, std::memory_order_relaxed);
-    kLog.warning("{}: a rule of {} stays in the NIC: {}", target.name, describe(node),
-                 completion.refusal->to_string());
+    kLog.warning("{}: a rule of {} stays in the NIC: {}", target.name, node, completion.refusal->to_string());
     if (completion.handle != nullptr) {
       const uint32_t stands = priority(node, gone.form, gone.level);
       target.leftovers.push_back({{true},
@@ -167,13 +168,13 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
                                   gone.handle,
                                   stands,
                                   pattern_of(entry, gone.form),
-                                  fmt::format("{}: {}", describe(node), completion.refusal->to_string())});
+                                  fmt::format("{}: {}", node, completion.refusal->to_string())});
       entry.buried = entry.in.handle != nullptr && entry.in.level > 0 &&
                      stands <= priority(node, entry.in.form, entry.in.level);
       return;
     }
   }
-  kLog.debug("{}: a rule of it has left the NIC", describe(node));
+  kLog.debug("{}: a rule of it has left the NIC", node);
   --target.rules;
   destroyed_.fetch_add(1, std::memory_order_relaxed);
   // What goes because the rest of its node does not fit was room before.
@@ -207,7 +208,7 @@ void Engine::make_counter(Node& node) {
   if (auto made = node.target->queue->make_counter(domain))
     node.counter = *made;
   else
-    kLog.debug("{}: no counter: {}", describe(node), made.error().message);
+    kLog.debug("{}: no counter: {}", node, made.error().message);
 }
 
 uint32_t Engine::priority(const Node& node, const Form& form, uint32_t level) {
@@ -230,7 +231,8 @@ void Engine::build(Rule& rule, const Entry& entry) const {
   };
   switch (node.kind) {
     case NodeKind::explicit_flow: {
-      const tunnel::Match& match = node.matches[entry.variant];
+      const tunnel::Match& match =
+          node.matches.empty() ? std::get<Explicit>(node.flow->spec.what).match : node.matches[entry.variant];
       const uint16_t from = port_ids_[node.port];
       if (form.kind == Form::Kind::hold) return hold(rule, spot, from, match);
       if (form.slot) return explicit_tagged(rule, spot, from, match, *form.slot, node.counter);

@@ -19,7 +19,7 @@ bool Engine::has_other_header(const Node& node) const {
 }
 
 void Engine::audit(const Node& node, std::vector<std::string>& found) const {
-  const auto say = [&](std::string what) { found.push_back(fmt::format("{}: {}", describe(node), what)); };
+  const auto say = [&](std::string what) { found.push_back(fmt::format("{}: {}", node, what)); };
   if (!node.refusal.empty() && node.refused.kind != Form::Kind::none && node.waits_for_room)
     say(fmt::format("the NIC refused its rule: {}", node.refusal));
   if (node.target == nullptr) return;
@@ -63,7 +63,7 @@ std::vector<std::string> Engine::audit() const {
   }
   if (unsettled != 0)
     found.push_back(fmt::format("{} changes are under way, one of {}; `wait` returns when they are done",
-                                unsettled, describe(*first)));
+                                unsettled, *first));
   if (held != known)
     found.push_back(fmt::format("{} rules were made and not destroyed, {} are known", held, known));
   std::ranges::sort(found);

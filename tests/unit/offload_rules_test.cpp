@@ -1,7 +1,12 @@
 // What needs no device: the words of a rule, and how a match becomes patterns.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
+#include <random>
+
 #include "offload/driver_error.hpp"
+#include "offload/overlap.hpp"
 #include "offload/shapes.hpp"
 #include "tunnel/encap_rule.hpp"
 
@@ -83,6 +88,47 @@ TEST(DriverErrors, SayWhatTheDriverSaid) {
             "mark action not supported for egress (egress attribute: Operation not supported)");
   error = {};
   EXPECT_EQ(DriverError::of(error, 0).to_string(), "Input/output error (the driver gives no words)");
+}
+
+// Against a comparison of each with each. Few values and many masks: claims that are equal, wider, narrower
+// and apart, in tables that grow and shrink.
+TEST(OverlapIndex, FindsWhatAnyComparisonFinds) {
+  struct OneClaim {
+    tunnel::MaskedKey key;
+    size_t overlaps = 0;
+  };
+  std::mt19937 random(1);
+  const auto below = [&](uint32_t end) { return static_cast<uint32_t>(random() % end); };
+  const auto any_match = [&] {
+    Match match;
+    if (below(4) != 0)
+      match.dst = net::Prefix::of(net::IpAddr::v4(net::be32{0x0a000000 + below(64)}), 24 + below(9));
+    if (below(2) != 0) match.ip_proto = static_cast<uint8_t>(below(2) != 0 ? 6 : 17);
+    if (below(2) != 0) match.l4_dst = static_cast<uint16_t>(below(8));
+    return match;
+  };
+  OverlapIndex<OneClaim> index;
+  std::vector<std::unique_ptr<OneClaim>> claims;
+  for (int step = 0; step < 4000; ++step) {
+    const bool grows = step % 1000 < 600;
+    if (claims.empty() || below(4) < (grows ? 3 : 1)) {
+      index.add(*claims.emplace_back(std::make_unique<OneClaim>(OneClaim{tunnel::masked_key(any_match())})));
+    } else {
+      std::swap(claims[below(static_cast<uint32_t>(claims.size()))], claims.back());
+      index.remove(*claims.back());
+      claims.pop_back();
+    }
+    if (claims.empty()) continue;
+    const OneClaim& one = *claims[below(static_cast<uint32_t>(claims.size()))];
+    std::vector<const OneClaim*> expected, found;
+    for (const auto& other : claims)
+      if (tunnel::overlap(one.key, other->key)) expected.push_back(other.get());
+    index.overlapping(one.key, [&](OneClaim& other) { found.push_back(&other); });
+    std::ranges::sort(expected);
+    std::ranges::sort(found);
+    ASSERT_EQ(found, expected) << "step " << step;
+    ASSERT_EQ(one.overlaps + 1, expected.size()) << "step " << step;
+  }
 }
 
 }  // namespace
