@@ -19,6 +19,18 @@ Address<kBytes> address_of(const net::IpAddr& ip) {
 struct Families {
   explicit Families(rcu::RetireQueue& retired) : v4(retired), v6(retired) {}
 
+  template <size_t kBytes>
+  auto& of() {
+    if constexpr (kBytes == 4)
+      return v4;
+    else
+      return v6;
+  }
+  template <size_t kBytes>
+  const Table<kBytes>& of() const {
+    return const_cast<Families*>(this)->of<kBytes>();
+  }
+
   // The writer. kNoRoute takes the route away. Returns its hop before.
   Hop set(const net::Prefix& prefix, Hop hop) {
     return prefix.address.is_v4() ? set(v4, prefix, hop) : set(v6, prefix, hop);
