@@ -93,6 +93,7 @@ void Control::wait(TimePoint deadline, std::optional<std::string> tunnel, std::f
     return;
   }
   const auto unsettled = [this, tunnel]() -> std::optional<std::string> {
+    if (l3_->is_behind()) return "the routes of l3 networks are not all entered yet";
     if (!tunnel) return std::nullopt;
     const auto found = tunnels_.find(*tunnel);
     if (found == tunnels_.end()) return fmt::format("tunnel {} was deleted", *tunnel);
