@@ -66,6 +66,13 @@ Result<std::vector<double>> measure_tunnel(bool encap, unsigned flows, unsigned 
   return (*gateway)->run(encap, runs);
 }
 
+Result<std::vector<double>> measure_routed(unsigned flows, unsigned runs) {
+  auto gateway = Gateway::make(Kind::inner, flows);
+  if (!gateway) return tl::make_unexpected(gateway.error());
+  if (auto status = (*gateway)->set_up_routed(flows); !status) return tl::make_unexpected(status.error());
+  return (*gateway)->run(true, runs);
+}
+
 }  // namespace
 
 std::vector<Benchmark> packet_path_benchmarks() {
@@ -91,6 +98,8 @@ std::vector<Benchmark> packet_path_benchmarks() {
           [=](unsigned runs) { return measure_floor(floor.kind, floor.swap_macs, flows, runs); });
     add("vxlan_encap_l2", "64 B frames into VXLAN over IPv4, one worker",
         [=](unsigned runs) { return measure_tunnel(true, flows, runs); });
+    add("vxlan_encap_l3", "64 B packets routed into VXLAN over IPv4, a /24 each, one worker",
+        [=](unsigned runs) { return measure_routed(flows, runs); });
     add("vxlan_decap_l2", "114 B VXLAN frames to 64 B, one worker",
         [=](unsigned runs) { return measure_tunnel(false, flows, runs); });
   }

@@ -67,7 +67,8 @@ Result<std::unique_ptr<Gateway>> Gateway::make(Kind kind, unsigned flows) {
   if (!domain) return tl::make_unexpected(domain.error());
   gateway->domain = std::move(*domain);
   dataplane::Setup setup;
-  setup.ports = {{.port = gateway->ends->source->port.get()}, {.port = gateway->ends->sink->port.get()}};
+  setup.ports = {{.port = gateway->ends->source->port.get(), .own_macs = {kInnerDst}},
+                 {.port = gateway->ends->sink->port.get()}};
   setup.lcores = {worker_lcore()};
   setup.domain = gateway->domain.get();
   auto path = dataplane::Dataplane::create(setup);
@@ -95,6 +96,27 @@ Status Gateway::set_up(bool encap) {
             {{tunnel.local, tunnel.remote, tunnel.dst_port, kVni, 0, dataplane::NetworkId{0}}});
       })
       .and_then([&] { return path->add_path(0, kInnerDst, destination); });
+}
+
+Status Gateway::set_up_routed(unsigned flows) {
+  tunnel::Tunnel tunnel;
+  tunnel.vni = kVni;
+  tunnel.local = net::IpAddr::v4(net::be32{kOuterDst});
+  tunnel.remote = net::IpAddr::v4(net::be32{kOuterSrc});
+  tunnel.inner_dst_mac = kInnerSrc;
+  tunnel.inner_src_mac = kInnerDst;
+  tunnel::EncapRule rule;
+  rule.port = kSink;
+  rule.mtu = 1600;
+  rule.header = make_header(tunnel, kInnerDst, kInnerSrc, std::nullopt);
+  if (auto status = path->set_encap(0, tunnel, &rule); !status) return status;
+  if (auto status = path->set_networks({{.id = 0, .ports = {kSource}, .encaps = {0}, .routed = true}});
+      !status)
+    return status;
+  path->set_hop(1, dataplane::make_route_hop({{{.kind = dataplane::Way::Kind::tunnel, .encap = 0}, 1}}));
+  for (const FlowAddresses& flow : flow_addresses(flows))
+    path->routes(0)->set(net::Prefix::of(net::IpAddr::v4(net::be32{flow.dst}), 24), 1);
+  return {};
 }
 
 Result<std::vector<double>> Gateway::run(bool encap, unsigned runs) {

@@ -75,6 +75,8 @@ struct Gateway {
   // One network with one port and one tunnel. To encapsulate the source is the tenant and the sink the
   // underlay; to decapsulate it is the other way about.
   Status set_up(bool encap);
+  // To encapsulate, as an l3 network: a route of 24 bits to each of the flows' destinations.
+  Status set_up_routed(unsigned flows);
   // Runs the worker: see measure(). Error: not every packet went through a tunnel.
   Result<std::vector<double>> run(bool encap, unsigned runs);
 

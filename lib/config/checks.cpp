@@ -130,6 +130,7 @@ void check_config(const Config& config, const ConfigPlaces& places, Reader& read
   check_ports(config, places.ports, reader);
   check_tunnels(config, places.tunnels, reader);
   check_networks(config, places.networks, reader);
+  check_network_types(config, places, reader);
   check_flows(config, places.flows, reader);
   if (!reader.has_errors()) warn_of_overlaps(config, places.flows, reader);
 }

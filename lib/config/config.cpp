@@ -7,6 +7,7 @@
 
 #include "config/checks.hpp"
 #include "config/flow_keys.hpp"
+#include "config/network_keys.hpp"
 #include "config/reader.hpp"
 #include "config/tunnel_keys.hpp"
 #include "config/values.hpp"
@@ -14,7 +15,6 @@
 namespace culvert::config {
 namespace {
 
-constexpr uint64_t kMaxMacs = 1u << 24;
 constexpr uint64_t kFewestGids = 2;    // those that are reserved for the default GID
 constexpr size_t kLongestEthdev = 63;  // RTE_ETH_NAME_MAX_LEN with its end
 
@@ -35,21 +35,6 @@ Status set_ethdev(std::string_view text, Port& port) {
 
 constexpr Choice<KernelPath> kKernelPaths[] = {
     {"bifurcated", KernelPath::bifurcated}, {"none", KernelPath::none}, {"tap", {}, false}};
-enum class NetworkType : uint8_t { l2 };
-constexpr Choice<NetworkType> kNetworkTypes[] = {{"l2", NetworkType::l2}, {"l3", {}, false}};
-
-// Answering ARP and ND comes with a later version; to say that it is not wanted is no mistake.
-Status set_suppress(std::string_view text, Network&) {
-  const auto wanted = parse_bool(text);
-  if (!wanted) return tl::make_unexpected(wanted.error());
-  if (*wanted) return error("'true' is not supported yet; expected false");
-  return {};
-}
-
-Status add_name(std::vector<std::string>& names, std::string_view text) {
-  names.emplace_back(text);
-  return {};
-}
 
 constexpr Key<Config> kKernelKeys[] = {{"netns", set_netns}};
 
@@ -63,28 +48,6 @@ constexpr Key<Port> kPortKeys[] = {
      }},
     {"gids", [](std::string_view text,
                 Port& port) { return assign(port.gids, parse_number(text, kFewestGids, UINT16_MAX)); }},
-};
-
-constexpr Key<Network> kNetworkKeys[] = {
-    {"name", [](std::string_view text, Network& n) { return assign(n.name, parse_name(text)); }, true},
-    {"type",
-     [](std::string_view text, Network&) {
-       NetworkType type;
-       return assign(type, parse_choice<NetworkType>(text, kNetworkTypes));
-     },
-     true},
-    {"ports", [](std::string_view text, Network& n) { return add_name(n.ports, text); }, false, Shape::list},
-    {"tunnels", [](std::string_view text, Network& n) { return add_name(n.tunnels, text); }, false,
-     Shape::list},
-    {"learning", [](std::string_view text, Network& n) { return assign(n.learning, parse_bool(text)); }},
-    {"flood", [](std::string_view text, Network& n) { return assign(n.flood, parse_bool(text)); }},
-    {"max_macs",
-     [](std::string_view text, Network& n) { return assign(n.max_macs, parse_number(text, 1, kMaxMacs)); }},
-    {"suppress", set_suppress},
-    {"bridge"},
-    {"paths"},
-    {"table"},
-    {"routes"},
 };
 
 constexpr Choice<Offload::Mode> kOffloadModes[] = {
@@ -108,31 +71,31 @@ struct Document {
   ConfigPlaces places;
 };
 
-// A list of maps: ports, tunnels, networks.
-template <typename T>
-void read_list(Reader& reader, const Reader::Entry& section, std::span<const Key<T>> keys,
-               std::vector<T>& objects, std::vector<Places>& places) {
-  if (!reader.expect_list(section.node, section.value, section.name)) return;
-  for (size_t i = 0; i < section.node.size(); ++i) {
-    const YAML::Node item = section.node[i];
-    T object;
-    places.push_back(reader.read_map(item, item.IsNull() ? section.value : place_of(item),
-                                     fmt::format("{}[{}]", section.name, i), keys, object));
-    objects.push_back(std::move(object));
-  }
-}
-
 void read_ports(Document& document, const Reader::Entry& section) {
   auto& ports = document.config.ports;
-  read_list<Port>(document.reader, section, kPortKeys, ports, document.places.ports);
+  document.reader.read_maps<Port>(section, section.name, kPortKeys, ports, document.places.ports);
   for (size_t i = 0; i < ports.size(); ++i)
     if (!document.places.ports[i].has("kernel_path") && !ports[i].netdev.empty())
       ports[i].kernel_path = KernelPath::bifurcated;
 }
 
+void read_networks(Document& document, const Reader::Entry& section) {
+  auto& networks = document.config.networks;
+  auto& places = document.places;
+  document.reader.read_maps(section, section.name, network_keys(), networks, places.networks);
+  places.routes.resize(networks.size());
+  for (size_t i = 0; i < networks.size(); ++i) {
+    if (!places.networks[i].has("routes")) continue;
+    const Reader::Entry routes{"routes", places.networks[i].of("routes"), places.networks[i].of("routes"),
+                               section.node[i]["routes"]};
+    document.reader.read_maps(routes, fmt::format("networks[{}].routes", i), static_route_keys(),
+                              networks[i].routes, places.routes[i]);
+  }
+}
+
 void read_flows(Document& document, const Reader::Entry& section) {
   auto& flows = document.config.flows;
-  read_list(document.reader, section, flow_keys(), flows, document.places.flows);
+  document.reader.read_maps(section, section.name, flow_keys(), flows, document.places.flows);
   for (size_t i = 0; i < flows.size(); ++i) {
     const Places& places = document.places.flows[i];
     if (places.has("match"))
@@ -154,12 +117,9 @@ constexpr Section kSections[] = {
     {"ports", read_ports},
     {"tunnels",
      [](Document& d, const Reader::Entry& section) {
-       read_list(d.reader, section, tunnel_keys(), d.config.tunnels, d.places.tunnels);
+       d.reader.read_maps(section, section.name, tunnel_keys(), d.config.tunnels, d.places.tunnels);
      }},
-    {"networks",
-     [](Document& d, const Reader::Entry& section) {
-       read_list<Network>(d.reader, section, kNetworkKeys, d.config.networks, d.places.networks);
-     }},
+    {"networks", read_networks},
     {"flows", read_flows},
     {"offload",
      [](Document& d, const Reader::Entry& section) {

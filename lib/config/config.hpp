@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,13 +25,30 @@ struct Port {
   bool operator==(const Port&) const = default;
 };
 
+// A route of an l3 network beside the kernel's.
+struct StaticRoute {
+  net::Prefix prefix;
+  std::string tunnel;               // where it leads: a tunnel of the network, or
+  std::string port;                 // a port of it and
+  std::optional<net::Mac> dst_mac;  // the station there
+
+  bool operator==(const StaticRoute&) const = default;
+};
+
 struct Network {
+  enum class Type : uint8_t { l2, l3 };
+
   std::string name;
   std::vector<std::string> ports;    // names of ports
   std::vector<std::string> tunnels;  // names of tunnels
   bool learning = true;
   bool flood = true;
   uint32_t max_macs = 65536;
+  Type type = Type::l2;
+  // Of an l3 network: the kernel's table whose routes it follows, by its number or as the VRF's name.
+  std::optional<uint32_t> table;
+  std::string vrf;
+  std::vector<StaticRoute> routes;
 
   bool operator==(const Network&) const = default;
 };

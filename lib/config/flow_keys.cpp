@@ -14,11 +14,6 @@ constexpr Choice<uint8_t> kProtocols[] = {{"icmp", 1},  {"igmp", 2},   {"tcp", 6
                                           {"gre", 47},  {"esp", 50},   {"ah", 51},   {"icmpv6", 58},
                                           {"ospf", 89}, {"vrrp", 112}, {"sctp", 132}};
 
-Result<net::Mac> parse_mac(std::string_view text) {
-  if (const auto mac = net::Mac::parse(text)) return *mac;
-  return error("'{}' is no MAC address; expected one such as 02:00:00:00:00:01", text);
-}
-
 Result<uint16_t> parse_vlan(std::string_view text) {
   if (text == "none") return Match::kUntagged;
   const auto number = parse_number(text, 0, kMaxVid);

@@ -18,6 +18,7 @@ enum class Shape : uint8_t {
   range,  // two numbers: [FIRST, LAST] or FIRST-LAST; the setter sees the latter
   list,   // any number of scalars; the setter is called once for each
   map,    // with keys of its own, read by whoever knows them; the setter sees no text
+  maps,   // a list of such maps
 };
 
 template <typename T>

@@ -68,6 +68,11 @@ class Reader {
   Places read_map(const YAML::Node& node, Place place, const std::string& what, std::span<const Key<T>> keys,
                   T& object);
 
+  // Reads a list of such maps; `what` names the list: "tunnels".
+  template <typename T>
+  void read_maps(const Entry& list, const std::string& what, std::span<const Key<T>> keys,
+                 std::vector<T>& objects, std::vector<Places>& places);
+
   bool has_errors() const { return !errors_.empty(); }
   // Everything reported so far.
   std::vector<Diagnostic> take_errors() { return std::move(errors_); }
@@ -120,6 +125,19 @@ Places Reader::read_map(const YAML::Node& node, Place place, const std::string& 
     if (key.required && !given.contains(key.name) && !later)
       report(place, "{} lacks the key '{}'", what, key.name);
   return places;
+}
+
+template <typename T>
+void Reader::read_maps(const Entry& list, const std::string& what, std::span<const Key<T>> keys,
+                       std::vector<T>& objects, std::vector<Places>& places) {
+  if (!expect_list(list.node, list.value, what)) return;
+  for (size_t i = 0; i < list.node.size(); ++i) {
+    const YAML::Node item = list.node[i];
+    T object;
+    places.push_back(read_map(item, item.IsNull() ? list.value : place_of(item),
+                              fmt::format("{}[{}]", what, i), keys, object));
+    objects.push_back(std::move(object));
+  }
 }
 
 }  // namespace culvert::config

@@ -68,8 +68,10 @@ constexpr Key<Tunnel> kKeys[] = {
        return assign(t.table, parse_route_table(text, route_tables()));
      },
      false, Shape::scalar, "main local default"},
-    {"inner_dst_mac"},
-    {"inner_src_mac"},
+    {"inner_dst_mac",
+     [](std::string_view text, Tunnel& t) { return assign(t.inner_dst_mac, parse_station(text)); }},
+    {"inner_src_mac",
+     [](std::string_view text, Tunnel& t) { return assign(t.inner_src_mac, parse_station(text)); }},
     {"key"},
     {"vsid"},
     {"flow_id"},

@@ -46,6 +46,19 @@ Result<std::string> parse_netdev(std::string_view text) {
   return std::string(text);
 }
 
+Result<net::Mac> parse_mac(std::string_view text) {
+  if (const auto mac = net::Mac::parse(text)) return *mac;
+  return error("'{}' is no MAC address; expected one such as 02:00:00:00:00:01", text);
+}
+
+Result<net::Mac> parse_station(std::string_view text) {
+  auto mac = parse_mac(text);
+  if (mac && (mac->is_multicast() || mac->is_zero()))
+    return error("'{}' is {}; expected the MAC address of one station", text,
+                 mac->is_zero() ? "zero" : "a group's");
+  return mac;
+}
+
 Result<net::IpAddr> parse_endpoint(std::string_view text) {
   const auto address = net::IpAddr::parse(text);
   if (!address) return error("'{}' is no IP address; expected one such as 192.0.2.1", text);

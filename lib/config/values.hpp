@@ -19,6 +19,9 @@ Result<bool> parse_bool(std::string_view text);
 Result<std::string> parse_name(std::string_view text);
 // The name of a kernel link.
 Result<std::string> parse_netdev(std::string_view text);
+Result<net::Mac> parse_mac(std::string_view text);
+// Of one station: neither a group's nor zero.
+Result<net::Mac> parse_station(std::string_view text);
 // A unicast address of a tunnel's end. IPv6 is not supported yet.
 Result<net::IpAddr> parse_endpoint(std::string_view text);
 

@@ -161,17 +161,23 @@ Status Control::check_netdevs() const {
 Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
   dataplane::Setup setup;
   for (size_t i = 0; i < ports_.size(); ++i)
-    setup.ports.push_back({ports_[i].get(), ports_[i]->kernel_frames(),
-                           own_macs(*ports_[i], config_.ports[i]), !config_.ports[i].netdev.empty()});
+    setup.ports.push_back({.port = ports_[i].get(),
+                           .kernel_frames = ports_[i]->kernel_frames(),
+                           .own_macs = own_macs(*ports_[i], config_.ports[i]),
+                           .underlay = !config_.ports[i].netdev.empty(),
+                           .bifurcated = config_.ports[i].kernel_path == config::KernelPath::bifurcated});
   setup.lcores = worker_lcores;
   setup.domain = domain_.get();
   size_t macs = setup.fdb_capacity;
-  for (const config::Network& network : config_.networks) macs += network.max_macs;
+  for (const config::Network& network : config_.networks)
+    if (network.type == config::Network::Type::l2) macs += network.max_macs;
   setup.fdb_capacity = std::min(macs, size_t{1} << 20);
   auto dataplane = dataplane::Dataplane::create(setup);
   if (!dataplane) return tl::make_unexpected(dataplane.error());
   dataplane_ = std::move(*dataplane);
   if (const Status started = start_hardware(); !started) return started;
+  l3_ = std::make_unique<L3Networks>(*mirror_, *dataplane_, *domain_,
+                                     [this](const resolver::NeighbourKey& key) { resolver_->used(key); });
 
   std::vector<resolver::PortLink> links;
   for (size_t i = 0; i < ports_.size(); ++i) {
@@ -203,34 +209,6 @@ Status Control::apply_config() {
   return {};
 }
 
-// A network keeps its id while it exists, so that what was learned in it stays.
-Status Control::set_networks() {
-  std::set<dataplane::NetworkId> taken;
-  for (const auto& [name, id] : network_ids_) taken.insert(id);
-  std::map<std::string, dataplane::NetworkId> ids;
-  dataplane::NetworkId next = 0;
-  std::vector<dataplane::NetworkSpec> networks;
-  for (const config::Network& network : config_.networks) {
-    while (taken.contains(next)) ++next;
-    const auto known = network_ids_.find(network.name);
-    dataplane::NetworkSpec& spec = networks.emplace_back();
-    spec.id = known != network_ids_.end() ? known->second : next++;
-    ids[network.name] = spec.id;
-    spec.learning = network.learning;
-    spec.flood = network.flood;
-    spec.max_macs = network.max_macs;
-    for (const std::string& name : network.ports) {
-      const auto port = std::ranges::find(config_.ports, name, &config::Port::name);
-      spec.ports.push_back(static_cast<dataplane::PortIndex>(port - config_.ports.begin()));
-    }
-    for (const std::string& name : network.tunnels) spec.encaps.push_back(tunnels_.at(name));
-  }
-  if (const Status set = dataplane_->set_networks(networks); !set) return set;
-  network_ids_ = std::move(ids);
-  hardware_->set_networks(networks, network_ids_);
-  return {};
-}
-
 void Control::turn() {
   const TimePoint now = Clock::now();
   if (now >= mirror_->next_timer()) mirror_->on_timer(now);
@@ -238,6 +216,7 @@ void Control::turn() {
   resolver_->flush(now);
   resolver_->run_timers(now);
   if (gids_) gids_->poll();
+  l3_->flush(now);
   if (std::exchange(links_changed_, false)) {
     publish_own_macs();
     holder_.retry();
@@ -285,9 +264,12 @@ void Control::publish_terminations() {
     const tunnel::Tunnel& tunnel = adjacency.tunnel;
     if (!gids_->admits(tunnel.local)) continue;
     terminated_.insert(id);
-    std::optional<dataplane::NetworkId> network;
-    if (const config::Network* found = network_of(name)) network = network_ids_.at(found->name);
-    terminations.push_back({tunnel.local, tunnel.remote, tunnel.dst_port, tunnel.vni, id, network});
+    dataplane::Termination& termination = terminations.emplace_back();
+    termination = {tunnel.local, tunnel.remote, tunnel.dst_port, tunnel.vni, id};
+    const config::Network* const network = network_of(name);
+    if (network == nullptr) continue;
+    termination.network = network_ids_.at(network->name);
+    if (network->type == config::Network::Type::l3) termination.inner_mac = tunnel.inner_src_mac;
   }
   if (const Status set = dataplane_->set_terminations(std::move(terminations)); !set)
     kLog.error("{}", set.error().message);
@@ -311,14 +293,15 @@ void Control::measure_load(TimePoint now) {
   measured_at_ = now;
 }
 
-// The MACs under which the kernel itself may send on this port: the link's, and those of what stands on it.
+// The MACs under which the kernel itself may send on this port: the link's, which comes first, and those of
+// what stands on it.
 std::vector<net::Mac> Control::own_macs(const port::Port& port, const config::Port& config) const {
   std::vector<net::Mac> macs{port.mac()};
   const mirror::Link* link = config.netdev.empty() ? mirror_->link(static_cast<int>(port.if_index()))
                                                    : mirror_->link_by_name(config.netdev);
   if (link == nullptr) return macs;
   if (config.netdev.empty() && link->mac != port.mac()) return macs;  // a link of another namespace
-  if (std::ranges::find(macs, link->mac) == macs.end()) macs.push_back(link->mac);
+  if (link->mac != port.mac()) macs.insert(macs.begin(), link->mac);
   for (const mirror::Link* other : mirror_->links()) {
     const bool upper = other->lower == link->ifindex || (link->master != 0 && other->ifindex == link->master);
     if (upper && std::ranges::find(macs, other->mac) == macs.end()) macs.push_back(other->mac);

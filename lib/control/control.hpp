@@ -23,6 +23,7 @@
 #include "control/flow_store.hpp"
 #include "control/gids.hpp"
 #include "control/hardware.hpp"
+#include "control/l3_networks.hpp"
 #include "control/port_holder.hpp"
 #include "control/waiters.hpp"
 #include "dataplane/dataplane.hpp"
@@ -106,6 +107,8 @@ class Control final : public Api, private mirror::Listener {
 
   // The configuration's networks, as they are now.
   Status set_networks();
+  std::vector<L3Spec> l3_specs() const;
+  dataplane::PortIndex port_index(const std::string& name) const;
   // An encap that nothing uses any more.
   void forget_encap(resolver::EncapId id);
 
@@ -159,6 +162,7 @@ class Control final : public Api, private mirror::Listener {
   std::vector<std::unique_ptr<port::Port>> ports_;
   std::unique_ptr<mirror::Mirror> mirror_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
+  std::unique_ptr<L3Networks> l3_;
   std::unique_ptr<mirror::NeighbourAgeing> neighbour_ageing_;
   std::unique_ptr<resolver::Resolver> resolver_;
   std::unique_ptr<resolver::Keepalive> keepalive_;

@@ -53,9 +53,8 @@ Status Control::check_offload(const config::Offload& wanted) const {
 
 // The flow is new, or its match, priority or tunnel are.
 void Control::offload_flow(const FlowStore::Row& row) {
-  const auto port = std::ranges::find(config_.ports, row.flow.port, &config::Port::name);
   offload::Explicit what;
-  what.port = static_cast<offload::PortIndex>(port - config_.ports.begin());
+  what.port = port_index(row.flow.port);
   what.match = row.flow.match;
   what.priority = row.flow.priority;
   what.sequence = row.sequence;

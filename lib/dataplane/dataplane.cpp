@@ -53,6 +53,8 @@ Result<std::unique_ptr<Dataplane>> Dataplane::create(const Setup& setup) {
   if (!hash) return tl::make_unexpected(hash.error());
   state->shared.domain = setup.domain;
   state->shared.fdb = std::move(*hash);
+  for (size_t i = 0; i < state->ports.size(); ++i)
+    state->shared.neighbours.push_back(std::make_unique<fib::Families>(state->routes_retired));
   std::vector<const std::atomic<uint32_t>*> stamps;
   for (unsigned i = 0; i < setup.lcores.size(); ++i) {
     auto& worker = state->workers.emplace_back(
@@ -118,12 +120,14 @@ void Dataplane::remove_encap(EncapId id) {
 
 Status Dataplane::set_networks(std::vector<NetworkSpec> networks) {
   std::swap(state_->networks, networks);
-  if (auto status = state_->publish_snapshot(); !status) {
+  state_->make_routes();
+  const Status status = state_->publish_snapshot();
+  if (status)
+    state_->forget_strangers();
+  else
     std::swap(state_->networks, networks);
-    return status;
-  }
-  state_->forget_strangers();
-  return {};
+  state_->retire_routes();
+  return status;
 }
 
 Status Dataplane::set_terminations(std::vector<Termination> terminations) {
@@ -166,8 +170,10 @@ bool Dataplane::poll(TimePoint now, size_t budget) {
   const State::Learned learned = state_->learn(budget);
   const size_t aged = state_->collect(budget);
   if (tick || learned.moved || aged != 0) state_->publish_pulse(true);
+  state_->tell_wanted_neighbours();
   const size_t freed = state_->retired.reclaim(budget);
-  return learned.more || freed == budget || state_->collecting;
+  const size_t freed_routes = state_->routes_retired.reclaim(4 * budget);
+  return learned.more || freed == budget || freed_routes == 4 * budget || state_->collecting;
 }
 
 Fence Dataplane::fence() {

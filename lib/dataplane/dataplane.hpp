@@ -18,6 +18,8 @@
 #include "base/result.hpp"
 #include "dataplane/drop_reason.hpp"
 #include "dataplane/ids.hpp"
+#include "dataplane/route_hop.hpp"
+#include "fib/families.hpp"
 #include "net/address.hpp"
 #include "port/port.hpp"
 #include "rcu/domain.hpp"
@@ -32,10 +34,12 @@ class Worker;
 struct PortSetup {
   port::Port* port = nullptr;  // started; outlives the dataplane
   bool kernel_frames = false;  // frames as the kernel has them: see port::Port::kernel_frames()
-  std::vector<net::Mac>
-      own_macs;           // source MACs of the kernel on this port: such frames are its own outgoing ones
-  bool underlay = false;  // has a netdev: terminates tunnels, and takes no flows, unless it is in a network
-  bool removed = false;   // see remove_port()
+  // Source MACs of the kernel on this port: such frames are its own outgoing ones. The first is the port's:
+  // what an l3 network is to route comes to it.
+  std::vector<net::Mac> own_macs;
+  bool underlay = false;    // has a netdev: terminates tunnels, and takes no flows, unless it is in a network
+  bool bifurcated = false;  // the kernel sees its packets by itself
+  bool removed = false;     // see remove_port()
 };
 
 struct Setup {
@@ -55,6 +59,7 @@ struct NetworkSpec {
   std::vector<PortIndex> ports;
   std::vector<EncapId> encaps;
   uint32_t max_macs = 65536;
+  bool routed = false;  // an l3 network: it learns nothing, and routes by routes(id)
 
   bool operator==(const NetworkSpec&) const = default;
 };
@@ -64,8 +69,9 @@ struct Termination {
   net::IpAddr local, remote;
   uint16_t dst_port = 0;
   uint32_t vni = 0;
-  EncapId encap = 0;                 // the tunnel; inner sources are learned behind it
-  std::optional<NetworkId> network;  // none: dropped as no_network
+  EncapId encap = 0;                  // the tunnel; inner sources are learned behind it
+  std::optional<NetworkId> network;   // none: dropped as no_network
+  std::optional<net::Mac> inner_mac;  // of an l3 network: to whom inner frames must be
 
   bool operator==(const Termination&) const = default;
 };
@@ -201,6 +207,29 @@ class Dataplane {
   // The port's device is gone. Once a fence() of later has passed no worker receives from it or sends to it,
   // and it may be closed; what is to go there is dropped as port_removed. For good.
   void remove_port(PortIndex port);
+
+  // --- l3 networks (dataplane_routes.cpp).
+
+  // What the network routes by: by the number of a hop, see set_hop(). The caller writes it, and may do so
+  // while the workers run. Null: no l3 network has the id. Good while set_networks() has the network as an l3
+  // one.
+  fib::Families* routes(NetworkId id);
+  // The stations on the link behind a port, as host routes, each with its hop: where what a hop of kind
+  // on_link leads to is looked up. Likewise the caller's to write.
+  fib::Families& neighbours(PortIndex port);
+  // Where the routes and neighbours with that number lead, from now on: publish a hop before what names it.
+  // `id` is from 1 to kMaxHops - 1.
+  void set_hop(HopId id, RouteHop hop);
+  // Its packets have no route. A worker may have read the number still where it was taken away: wait for a
+  // grace period first, and so before the number is used again.
+  void remove_hop(HopId id);
+  const RouteHop* hop(HopId id) const;
+  // The second, by the clock of poll(), in which a packet last went out by the hop to a station; 0: never.
+  uint32_t hop_used_s(HopId id) const;
+  // `listener` is told, from within poll(), of stations on a port's link that packets are for and that have
+  // no hop: the kernel is to resolve them. Told again while packets come, a few times a second.
+  using NeighbourListener = std::function<void(PortIndex port, const net::IpAddr& ip)>;
+  void set_neighbour_listener(NeighbourListener listener);
 
   // The control lcore's turn; call it at least every 10 ms or so, since learning waits for it. Tells the
   // workers the time, decides at most `budget` learning requests, looks at `budget` FDB rows of the

@@ -16,7 +16,7 @@ enum class DropReason : uint8_t {
   truncated,           // cut by the receive ring: the IP length is more than the frame has (af_packet)
   invalid_source_mac,  // multicast or zero
   no_flow,             // no flow takes it, and its port is in no network
-  // What claims to be for one of our tunnels (outer headers).
+  // What claims to be for one of our tunnels (outer headers). Those of IPv4 also for packets of l3 networks.
   ipv4_bad_header,    // no room for it, version, or header length
   ipv4_bad_length,    // total length is more than the frame has, or less than the header
   ipv4_bad_checksum,  // of the header
@@ -30,13 +30,28 @@ enum class DropReason : uint8_t {
   no_network,         // its tunnel is in no network
   unknown_mark,       // the NIC decapsulated it for a tunnel that is not terminated any more
   ecn_illegal,        // congestion was met on the way and the inner packet cannot say so: RFC 6040, 4.2
+  // Packets of l3 networks.
+  ipv6_bad_header,  // no room for it, or version
+  ipv6_bad_length,  // more than the frame has
+  other_mac,        // not for the router's MAC, and no kernel sees it
+  not_ip,           // likewise, neither IPv4 nor IPv6
+  no_kernel_path,   // for the kernel, which does not see what comes from there
+  martian_source,   // loopback, a group, link-local: never routed
+  ttl_expired,      // TTL or hop limit at its end
+  no_route,         // none has the destination in it
+  route_blackhole,  // the route says so, as the following do
+  route_unreachable,
+  route_prohibit,
+  route_throw,
+  hop_down,       // all next hops of the route are down
+  hop_elsewhere,  // its next hop is neither a port nor a tunnel of the network
   // Where it was to go.
   same_port,             // to where it came from
   split_horizon,         // from a tunnel into a tunnel of the same network
   flood_off,             // unknown destination and flooding is off
   no_member,             // nobody else is in the network to flood to
   tunnel_unresolved,     // the tunnel has no encap yet
-  neighbour_unresolved,  // the tunnel's next hop has no MAC yet
+  neighbour_unresolved,  // the next hop, or the station on the link, has no MAC yet
   too_big,               // the outer packet is more than the path's MTU
   no_headroom,           // the driver left no room for the outer headers
   no_mbuf,               // no buffer for a flooded copy
@@ -70,6 +85,20 @@ inline constexpr std::array kDropReasonNames{
     DropReasonName{DropReason::no_network, "no_network"},
     DropReasonName{DropReason::unknown_mark, "unknown_mark"},
     DropReasonName{DropReason::ecn_illegal, "ecn_illegal"},
+    DropReasonName{DropReason::ipv6_bad_header, "ipv6_bad_header"},
+    DropReasonName{DropReason::ipv6_bad_length, "ipv6_bad_length"},
+    DropReasonName{DropReason::other_mac, "other_mac"},
+    DropReasonName{DropReason::not_ip, "not_ip"},
+    DropReasonName{DropReason::no_kernel_path, "no_kernel_path"},
+    DropReasonName{DropReason::martian_source, "martian_source"},
+    DropReasonName{DropReason::ttl_expired, "ttl_expired"},
+    DropReasonName{DropReason::no_route, "no_route"},
+    DropReasonName{DropReason::route_blackhole, "route_blackhole"},
+    DropReasonName{DropReason::route_unreachable, "route_unreachable"},
+    DropReasonName{DropReason::route_prohibit, "route_prohibit"},
+    DropReasonName{DropReason::route_throw, "route_throw"},
+    DropReasonName{DropReason::hop_down, "hop_down"},
+    DropReasonName{DropReason::hop_elsewhere, "hop_elsewhere"},
     DropReasonName{DropReason::same_port, "same_port"},
     DropReasonName{DropReason::split_horizon, "split_horizon"},
     DropReasonName{DropReason::flood_off, "flood_off"},

@@ -1,21 +1,12 @@
 #include "dataplane/ecn.hpp"
 
+#include "dataplane/checksum.hpp"
 #include "dataplane/inner_parse.hpp"
 #include "net/headers.hpp"
 
 namespace culvert::dataplane {
 
 namespace {
-
-// RFC 1624, equation 3, for one 16-bit word that changed.
-net::be16 update_checksum(net::be16 checksum, uint16_t old_word, uint16_t new_word) {
-  uint32_t sum = static_cast<uint16_t>(~checksum.host());
-  sum += static_cast<uint16_t>(~old_word);
-  sum += new_word;
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return net::be16{static_cast<uint16_t>(~sum)};
-}
 
 bool apply_ipv4(uint8_t* at, Ecn outer) {
   auto* ip = reinterpret_cast<net::Ipv4Hdr*>(at);

@@ -31,6 +31,8 @@ Result<EncapSlot> make_encap_slot(const tunnel::Tunnel& tunnel, const tunnel::En
   if (tunnel.ecn != tunnel::Ecn::zero) slot.tos_mask |= kEcnMask;
   slot.ttl = tunnel.ttl.value_or(kTtlOfNonIp);
   slot.inherit_ttl = !tunnel.ttl;
+  slot.inner_dst_mac = tunnel.inner_dst_mac.value_or(net::Mac{});
+  slot.inner_src_mac = tunnel.inner_src_mac.value_or(net::Mac{});
 
   std::memcpy(slot.header.data() + EncapSlot::kTemplateBytes - bytes, rule.header.bytes.data(), bytes);
   net::Ipv4Hdr ip;

@@ -35,6 +35,7 @@ struct alignas(64) EncapSlot {
   uint8_t tos = 0;       // of the outer header, where it is not the inner's
   uint8_t tos_mask = 0;  // which bits of the inner TOS are copied: DSCP 0xfc, ECN 0x03
   uint8_t ttl = 0;
+  net::Mac inner_dst_mac, inner_src_mac;  // of what an l3 network routes into it
   bool inherit_ttl = false;
   bool resolved = false;
   DropReason unresolved_reason = DropReason::tunnel_unresolved;

@@ -13,11 +13,13 @@ using PortIndex = uint16_t;  // place in the configured list of ports
 using EncapId = uint32_t;    // below kMaxEncaps
 using FlowId = uint32_t;     // below kMaxFlows; given out by the caller
 using NetworkId = uint16_t;  // below kMaxNetworks; given out densely from 0
+using HopId = uint32_t;      // fib::Hop; 1 to kMaxHops - 1; given out by the caller
 
 inline constexpr size_t kMaxPorts = 256;
 inline constexpr size_t kMaxEncaps = 65536;
 inline constexpr size_t kMaxFlows = 1u << 18;
 inline constexpr size_t kMaxNetworks = 4096;
+inline constexpr size_t kMaxHops = 1u << 18;
 
 // Where a MAC is: behind a port, or behind a tunnel's encap.
 class Where {
@@ -51,6 +53,7 @@ struct StationKey {
   StationKey(NetworkId network, const net::Mac& mac) : StationKey(network, mac.bits()) {}
 
   constexpr NetworkId network() const { return static_cast<NetworkId>(bits >> 48); }
+  constexpr uint64_t mac_bits() const { return bits & 0x0000ffffffffffff; }
   net::Mac mac() const {
     net::Mac mac;
     std::memcpy(mac.bytes.data(), &bits, mac.bytes.size());

@@ -1,47 +1,43 @@
-// How a worker asks the control lcore to learn a station. The worker pushes, the control lcore pops and
-// decides.
+// What a worker asks the control lcore for: to learn a station, to have a neighbour resolved. The worker
+// pushes, the control lcore pops and decides.
 #pragma once
 
-#include <rte_cycles.h>
-
-#include <array>
 #include <cstdint>
 
+#include "dataplane/ask_filter.hpp"
 #include "dataplane/ids.hpp"
 #include "dataplane/spsc_ring.hpp"
+#include "net/address.hpp"
 
 namespace culvert::dataplane {
 
 struct LearnRequest {
   StationKey station;
   Where where;
+
+  uint64_t hash() const { return station.bits * 0x9e3779b97f4a7c15; }
+  bool operator==(const LearnRequest&) const = default;
 };
 
 using LearnRing = SpscRing<LearnRequest, 4096>;
+using LearnFilter = AskFilter<LearnRequest>;
+inline constexpr uint64_t kLearnAgainMs = 10;
 
-// Remembers what a worker asked lately, so that a burst from a new station is one request. Worker only.
-class LearnFilter {
- public:
-  LearnFilter() : interval_(rte_get_tsc_hz() / 100) {}
+// A packet is for `ip`, which is directly connected at the port and has no MAC yet.
+struct NeighbourRequest {
+  PortIndex port = 0;
+  net::IpAddr ip;
 
-  // True, and remembered, when the same was not asked within the last 10 ms.
-  bool admit(const LearnRequest& request, uint64_t now_tsc) {
-    Asked& slot = asked_[request.station.bits * 0x9e3779b97f4a7c15 >> 56];
-    if (slot.request.station == request.station && slot.request.where == request.where &&
-        now_tsc - slot.at_tsc < interval_)
-      return false;
-    slot = {request, now_tsc};
-    return true;
+  uint64_t hash() const {
+    uint64_t words[2]{};
+    std::memcpy(words, ip.bytes().data(), ip.bytes().size());
+    return (words[0] ^ words[1] * 0xff51afd7ed558ccd ^ port) * 0x9e3779b97f4a7c15;
   }
-
- private:
-  struct Asked {
-    LearnRequest request;
-    uint64_t at_tsc = 0;
-  };
-
-  uint64_t interval_;  // TSC cycles
-  std::array<Asked, 256> asked_{};
+  bool operator==(const NeighbourRequest&) const = default;
 };
+
+using NeighbourRing = SpscRing<NeighbourRequest, 512>;
+using NeighbourFilter = AskFilter<NeighbourRequest>;
+inline constexpr uint64_t kNeighbourAgainMs = 200;
 
 }  // namespace culvert::dataplane

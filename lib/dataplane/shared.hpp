@@ -4,11 +4,14 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "dataplane/classifier.hpp"
 #include "dataplane/encap_slot.hpp"
 #include "dataplane/ids.hpp"
+#include "dataplane/route_hop.hpp"
 #include "dataplane/snapshot.hpp"
+#include "fib/families.hpp"
 #include "rcu/domain.hpp"
 #include "rcu/hash.hpp"
 #include "rcu/published.hpp"
@@ -48,6 +51,11 @@ struct Shared {
   // By PortIndex; null: no flows.
   std::unique_ptr<rcu::Published<PortFlows>[]> flows { new rcu::Published<PortFlows>[ kMaxPorts ] };
   std::unique_ptr<FdbHash> fdb;
+  // What routes, and neighbours, lead to: by HopId. That of kNoRoute is null for good.
+  std::unique_ptr<rcu::Published<RouteHop>[]> hops { new rcu::Published<RouteHop>[ kMaxHops ] };
+  // Of the link behind each port, by PortIndex: the stations whose MAC is known, and the hop that leads
+  // there.
+  std::vector<std::unique_ptr<fib::Families>> neighbours;
   // Release by the control lcore after the change of the FDB that began the epoch, acquire by workers: who
   // sees the epoch sees the change.
   std::atomic<uint64_t> pulse{Pulse{}.pack()};

@@ -4,7 +4,8 @@ namespace culvert::dataplane {
 
 namespace {
 
-Status add_network(Snapshot& snapshot, const NetworkSpec& spec, std::vector<bool>& encap_taken) {
+Status add_network(Snapshot& snapshot, const NetworkSpec& spec, const RoutesOf& routes,
+                   std::vector<bool>& encap_taken) {
   if (spec.id >= kMaxNetworks) return error("network {}: ids end at {}", spec.id, kMaxNetworks - 1);
   if (spec.id >= snapshot.networks.size()) snapshot.networks.resize(spec.id + size_t{1});
   Network& network = snapshot.networks[spec.id];
@@ -14,6 +15,7 @@ Status add_network(Snapshot& snapshot, const NetworkSpec& spec, std::vector<bool
     PortRole& port = snapshot.ports[index];
     if (port.in_network) return error("network {}: port {} is in network {}", spec.id, index, port.network);
     port.tenant = port.in_network = true;
+    port.routed = spec.routed;
     port.network = spec.id;
   }
   for (const EncapId encap : spec.encaps) {
@@ -21,7 +23,9 @@ Status add_network(Snapshot& snapshot, const NetworkSpec& spec, std::vector<bool
     if (encap_taken[encap]) return error("network {}: encap {} is in a network already", spec.id, encap);
     encap_taken[encap] = true;
   }
-  network = {true, spec.learning, spec.flood, spec.max_macs, spec.ports, spec.encaps};
+  network = {
+      true,       spec.learning, spec.flood, spec.max_macs, spec.routed ? routes.at(spec.id).get() : nullptr,
+      spec.ports, spec.encaps};
   return {};
 }
 
@@ -39,26 +43,32 @@ Status add_termination(Snapshot& snapshot, const Termination& termination) {
   if (!snapshot.terminations.add(key, match))
     return error("termination {} from {}, UDP port {}, VNI {} is given twice", termination.local,
                  termination.remote, termination.dst_port, termination.vni);
+  if (termination.inner_mac) {
+    auto& macs = snapshot.inner_macs;
+    macs.resize(std::max<size_t>(macs.size(), termination.encap + size_t{1}));
+    macs[termination.encap] = termination.inner_mac->bits();
+  }
   return {};
 }
 
 }  // namespace
 
 Result<Snapshot> make_snapshot(std::span<const PortSetup> ports, const std::vector<bool>& has_flows,
-                               std::span<const NetworkSpec> networks,
+                               std::span<const NetworkSpec> networks, const RoutesOf& routes,
                                std::span<const Termination> terminations) {
   Snapshot snapshot;
   for (const PortSetup& setup : ports) {
     const bool flows = has_flows[snapshot.ports.size()];
     PortRole& role = snapshot.ports.emplace_back();
     role.tenant = flows && !setup.underlay;
+    role.bifurcated = setup.bifurcated;
     role.kernel_frames = setup.kernel_frames;
     role.removed = setup.removed;
     for (const net::Mac& mac : setup.own_macs) role.own_macs.push_back(mac.bits());
   }
   std::vector<bool> encap_taken(kMaxEncaps);
   for (const NetworkSpec& spec : networks)
-    if (auto status = add_network(snapshot, spec, encap_taken); !status)
+    if (auto status = add_network(snapshot, spec, routes, encap_taken); !status)
       return tl::make_unexpected(status.error());
   snapshot.terminations = TerminationTable(terminations.size());
   for (const Termination& termination : terminations)

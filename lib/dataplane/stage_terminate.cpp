@@ -6,6 +6,7 @@
 #include "dataplane/inner_parse.hpp"
 #include "dataplane/kernel_frame.hpp"
 #include "dataplane/outer_parse.hpp"
+#include "dataplane/trim.hpp"
 #include "dataplane/worker.hpp"
 
 namespace culvert::dataplane {
@@ -14,24 +15,6 @@ namespace {
 
 constexpr uint64_t kMacMask = 0x0000ffffffffffff;
 constexpr uint32_t kL4PortsBytes = 4;
-
-// Cuts the frame to `bytes`, of which there are at least as many: Ethernet padding, or what stands behind the
-// UDP payload.
-void trim_to(rte_mbuf* mbuf, uint32_t bytes) {
-  if (rte_pktmbuf_pkt_len(mbuf) == bytes) return;
-  uint32_t left = bytes;
-  rte_mbuf* segment = mbuf;
-  while (left > segment->data_len) {
-    left -= segment->data_len;
-    segment = segment->next;
-  }
-  segment->data_len = static_cast<uint16_t>(left);
-  rte_mbuf* const rest = segment->next;
-  segment->next = nullptr;
-  for (rte_mbuf* tail = rest; tail != nullptr; tail = tail->next) --mbuf->nb_segs;
-  rte_pktmbuf_free(rest);
-  mbuf->pkt_len = bytes;
-}
 
 // Completes the inner checksum that a kernel left to hardware. A kernel that does so ("local checksum
 // offload") has made the outer UDP checksum for the inner packet as it will be then: only afterwards is the
@@ -118,7 +101,7 @@ void Worker::terminate_tunnels(PortIndex port, std::span<rte_mbuf*> packets, Fra
     }
     refuse_outer(port, mbuf, l2_bytes);
   }
-  counters_.decapsulated.add(frames.count);
+  counters_.decapsulated.add(frames.count + routed_.count);
 }
 
 // A packet whose key is in the table: sound? Then it becomes the inner frame.
@@ -150,30 +133,38 @@ void Worker::decapsulate(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes, cons
     return drop(port, mbuf, DropReason::malformed_ethernet);
   if ((outer_tos & kEcnBits) != 0 && !decapsulate_ecn(data, room, outer_tos))
     return drop(port, mbuf, DropReason::ecn_illegal);
-  take_inner(port, mbuf, match, frames);
+  take_inner(port, mbuf, match, *network, frames);
 }
 
 // What the NIC has decapsulated: its mark tells the tunnel.
 void Worker::take_decapsulated(PortIndex port, rte_mbuf* mbuf, Frames& frames) {
   const TunnelMatch* const match = snapshot_->terminations.find_encap(mbuf->hash.fdir.hi - 1);
   if (match == nullptr) return drop(port, mbuf, DropReason::unknown_mark);
-  if (snapshot_->network(match->network) == nullptr) return drop(port, mbuf, DropReason::no_network);
-  take_inner(port, mbuf, *match, frames);
+  const Network* const network = snapshot_->network(match->network);
+  if (network == nullptr) return drop(port, mbuf, DropReason::no_network);
+  take_inner(port, mbuf, *match, *network, frames);
 }
 
 // A frame of a network that is there, at least an Ethernet header long.
-void Worker::take_inner(PortIndex port, rte_mbuf* mbuf, const TunnelMatch& match, Frames& frames) {
+void Worker::take_inner(PortIndex port, rte_mbuf* mbuf, const TunnelMatch& match, const Network& network,
+                        Frames& frames) {
   const auto* data = rte_pktmbuf_mtod(mbuf, const uint8_t*);
   const uint64_t source = load<uint64_t>(data + 4) >> 16;
   if (!accept(port, mbuf, source)) [[unlikely]]
     return;
 
   const auto id = static_cast<NetworkId>(match.network);
-  Frame& frame = frames.frame[frames.count++];
+  const bool routed = network.routes != nullptr;
+  Frames& into = routed ? routed_ : frames;
+  Frame& frame = into.frame[into.count++];
   frame.mbuf = mbuf;
   frame.source = {id, source};
   frame.destination = {id, load<uint64_t>(data) & kMacMask};
-  frame.flow_hash = 0;  // for outer headers only, and it will get none: split horizon
+  // Of an l2 network it gets no outer header any more: split horizon.
+  const InnerFlow flow = routed ? parse_inner(data, rte_pktmbuf_data_len(mbuf)) : InnerFlow{};
+  frame.flow_hash = flow.hash;
+  frame.tos = flow.tos;
+  frame.ttl = flow.ttl;
   frame.in = port;
   frame.from = Where::tunnel(match.encap);
 }

@@ -6,7 +6,7 @@
 namespace culvert::dataplane {
 
 Status Dataplane::State::publish_snapshot() {
-  auto snapshot = make_snapshot(ports, port_has_flows, networks, terminations);
+  auto snapshot = make_snapshot(ports, port_has_flows, networks, routes, terminations);
   if (!snapshot) return tl::make_unexpected(snapshot.error());
   shared.snapshot.replace(std::make_unique<const Snapshot>(std::move(*snapshot)), retired);
   return {};

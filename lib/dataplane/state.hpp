@@ -25,6 +25,7 @@ struct Dataplane::State {
       : ports(std::move(setups)),
         port_has_flows(ports.size()),
         retired(domain),
+        routes_retired(domain),
         classifier({shared.flows.get(), ports.size()}, domain, retired) {}
 
   // Control lcore, all of them.
@@ -44,6 +45,10 @@ struct Dataplane::State {
   void update_role(PortIndex port);
   EncapCounters sum_flow(FlowId id) const;
   bool is_member(NetworkId id, Where where) const;
+  // Those of l3 networks that `networks` has more, or no more, than before.
+  void make_routes();
+  void retire_routes();
+  void tell_wanted_neighbours();
   EncapCounters sum_encap(EncapId id) const;
   uint32_t seconds(TimePoint now) const;
 
@@ -53,6 +58,9 @@ struct Dataplane::State {
   std::vector<Termination> terminations;
   Shared shared;  // written here, read by the workers
   rcu::RetireQueue retired;
+  rcu::RetireQueue routes_retired;  // what changing routes leaves, of which there may be many
+  RoutesOf routes;                  // of l3 networks
+  NeighbourListener neighbour_listener;
   Classifier classifier;
   std::vector<std::unique_ptr<Worker>> workers;
   std::unique_ptr<Fdb> fdb;

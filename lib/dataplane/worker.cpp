@@ -18,7 +18,8 @@ Worker::Worker(Shared& shared, std::span<const PortSetup> ports, unsigned index,
       tx_(ports.size()),
       paths_(kPathSets),
       counters_(ports.size()),
-      stamps_(new std::atomic<uint32_t>[fdb_rows] {}) {
+      stamps_(new std::atomic<uint32_t>[fdb_rows] {}),
+      hop_stamps_(new std::atomic<uint32_t>[kMaxHops] {}) {
   for (size_t i = 0; i < ports.size(); ++i) {
     tx_[i].pool = ports[i].port->pool();
     tx_[i].port_id = ports[i].port->id();
@@ -85,13 +86,16 @@ unsigned Worker::poll(const RxQueue& queue) {
     for (rte_mbuf* mbuf : burst) drop(queue.port, mbuf, DropReason::stopped);
     return count;
   }
-  frames_.count = 0;
-  if (snapshot_->ports[queue.port].tenant) {
-    take_tenant_frames(queue.port, burst, frames_);
-    take_flows(queue.port, frames_);
+  frames_.count = routed_.count = 0;
+  const PortRole& role = snapshot_->ports[queue.port];
+  if (role.tenant) {
+    Frames& frames = role.routed ? routed_ : frames_;
+    take_tenant_frames(queue.port, burst, frames);
+    take_flows(queue.port, frames);
   } else {
     terminate_tunnels(queue.port, burst, frames_);
   }
+  if (routed_.count != 0) route(routed_);
   find_destinations(frames_);
   deliver(frames_);
   transmit();

@@ -5,7 +5,8 @@
 //   stage_tenant.cpp     frames of a tenant: whole? whose? which flow?            -> Frame
 //   stage_flows.cpp      explicit flows: is it for one of them? then into its tunnel
 //   stage_terminate.cpp  outer packets: one of our tunnels? sound? then decap     -> Frame
-//   stage_lookup.cpp     source: known here? else ask to learn; destination: where is it?
+//   stage_route.cpp      of l3 networks: is the packet sound? where does its route lead? on with one hop less
+//   stage_lookup.cpp     of l2 networks: source: known here? else ask to learn; destination: where is it?
 //   stage_deliver.cpp    encap (encap.hpp), another port, or a copy for everybody (stage_flood.cpp)
 //   stage_transmit.cpp   a burst for each port
 //   fence.cpp            on request: has the NIC sent all that was posted until now?
@@ -25,6 +26,7 @@
 #include "dataplane/learning.hpp"
 #include "dataplane/path_table.hpp"
 #include "dataplane/shared.hpp"
+#include "fib/families.hpp"
 #include "port/port.hpp"
 
 namespace culvert::dataplane {
@@ -78,7 +80,10 @@ class Worker {
   // Control lcore.
   const Counters& counters() const { return counters_; }
   const Stamps& stamps() const { return stamps_; }
+  // When a packet last went out by a hop to a station, by HopId.
+  const Stamps& hop_stamps() const { return hop_stamps_; }
   LearnRing& learning() { return learning_; }
+  NeighbourRing& neighbours_wanted() { return neighbours_wanted_; }
   unsigned lcore() const { return lcore_; }
   // True once what the worker had sent before it saw fence `number` has left the NIC, as far as it can tell:
   // when it has answered, when it never sent anything, and when it has ended. To be asked after the fence's
@@ -105,11 +110,15 @@ class Worker {
     uint64_t posted;  // TxQueue::posted when the worker met the fence
   };
 
+  template <size_t kBytes>
+  struct Lookups;
+
   // Stages, in order.
   unsigned poll(const RxQueue& queue);
   void take_tenant_frames(PortIndex port, std::span<rte_mbuf*> packets, Frames& frames);
   void terminate_tunnels(PortIndex port, std::span<rte_mbuf*> packets, Frames& frames);
   void take_flows(PortIndex port, Frames& frames);
+  void route(Frames& frames);
   void find_destinations(Frames& frames);
   void deliver(Frames& frames);
   void flood(const Frame& frame);
@@ -120,9 +129,23 @@ class Worker {
   void decapsulate(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes, const TunnelMatch& match,
                    Frames& frames);
   void take_decapsulated(PortIndex port, rte_mbuf* mbuf, Frames& frames);
-  void take_inner(PortIndex port, rte_mbuf* mbuf, const TunnelMatch& match, Frames& frames);
+  void take_inner(PortIndex port, rte_mbuf* mbuf, const TunnelMatch& match, const Network& network,
+                  Frames& frames);
   void match_flows(const PortFlows& flows, Frames& frames);
   void refuse_outer(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes);
+  void route_within(const fib::Families& routes, std::span<Frame> frames);
+  template <size_t kBytes>
+  void take_packet(Frame& frame, Lookups<kBytes>& lookups);
+  template <size_t kBytes>
+  void send_on(const fib::Families& routes, Lookups<kBytes>& lookups);
+  template <size_t kBytes>
+  void find_ways(Lookups<kBytes>& lookups);
+  template <size_t kBytes>
+  void find_stations(Lookups<kBytes>& lookups);
+  template <size_t kBytes>
+  bool forward(Frame& frame, HopId hop, const Way& way);
+  void refuse(const Frame& frame, DropReason reason);
+  void ask_for_neighbour(PortIndex port, const net::IpAddr& ip);
   Where look_up(StationKey station);
   Where look_up_fdb(StationKey station);
   void ask_to_learn(const Frame& frame);
@@ -142,9 +165,12 @@ class Worker {
   std::vector<TxBurst> tx_;       // by PortIndex
   std::vector<PortIndex> dirty_;  // ports that got packets from this burst
   PathTable paths_;
-  LearnFilter filter_;
+  LearnFilter filter_{kLearnAgainMs};
+  NeighbourFilter neighbour_filter_{kNeighbourAgainMs};
 
-  Frames frames_;  // of the burst at hand
+  // Of the burst at hand.
+  Frames frames_;
+  Frames routed_;  // from tunnels of l3 networks
 
   // Good for one turn.
   const Snapshot* snapshot_ = nullptr;
@@ -162,7 +188,9 @@ class Worker {
   std::atomic<bool> ended_{false};
   Counters counters_;
   Stamps stamps_;
+  Stamps hop_stamps_;
   LearnRing learning_;
+  NeighbourRing neighbours_wanted_;
 };
 
 }  // namespace culvert::dataplane

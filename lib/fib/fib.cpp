@@ -132,13 +132,13 @@ Node* Table<kBytes>::with_own(const Node* node, const OwnRoute& route) {
     own.assign(node->own(), node->own() + node->own_count);
     each_child(*node, [&](uint8_t byte, Node* child) { children.emplace_back(byte, child); });
   }
-  std::erase_if(own,
-                [&](const OwnRoute& one) { return one.bits == route.bits && one.length == route.length; });
-  size_ -= (node != nullptr ? node->own_count : 0) - own.size();
-  if (route.hop != kNoRoute) {
-    own.push_back(route);
-    ++size_;
+  const auto same = std::ranges::find_if(
+      own, [&](const OwnRoute& one) { return one.bits == route.bits && one.length == route.length; });
+  if (same != own.end()) {
+    before_ = same->hop;
+    own.erase(same);
   }
+  if (route.hop != kNoRoute) own.push_back(route);
   return make(own, children);
 }
 
@@ -181,30 +181,29 @@ Node* Table<kBytes>::changed(Node* node, unsigned depth, const Route& route) {
   return with_child(node, byte, after);
 }
 
-// False: nothing was there to erase.
 template <size_t kBytes>
-bool Table<kBytes>::change(const Route& route) {
-  const size_t before = size_;
+Hop Table<kBytes>::change(const Route& route) {
+  before_ = kNoRoute;
   if (route.length == 0) {
-    const Hop old = current_->fallback.exchange(route.hop, std::memory_order_relaxed);
-    size_ += route.hop != kNoRoute ? 1 : 0;
-    size_ -= old != kNoRoute ? 1 : 0;
+    before_ = current_->fallback.exchange(route.hop, std::memory_order_relaxed);
   } else {
     Node* const root = current_->root.load(std::memory_order_relaxed);
     current_->root.store(changed(root, 0, route), std::memory_order_release);
   }
+  size_ += route.hop != kNoRoute ? 1 : 0;
+  size_ -= before_ != kNoRoute ? 1 : 0;
   refresh_front(route);
   for (Node* const node : std::exchange(replaced_, {})) drop(node);
-  return size_ != before;
+  return before_;
 }
 
 template <size_t kBytes>
-void Table<kBytes>::set(const Route& route) {
-  change(route);
+Hop Table<kBytes>::set(const Route& route) {
+  return change(route);
 }
 
 template <size_t kBytes>
-bool Table<kBytes>::erase(const Address& address, unsigned length) {
+Hop Table<kBytes>::erase(const Address& address, unsigned length) {
   return change({address, static_cast<uint8_t>(length), kNoRoute});
 }
 

@@ -123,10 +123,10 @@ class Table {
 
   // --- The writer.
 
-  // Adds the route or changes its hop.
-  void set(const Route& route);
-  // False: there is no such route.
-  bool erase(const Address& address, unsigned length);
+  // Adds the route or changes its hop. Returns the hop before; kNoRoute: the route is new.
+  Hop set(const Route& route);
+  // Returns its hop; kNoRoute: there is no such route.
+  Hop erase(const Address& address, unsigned length);
   // Replaces all that is in it, in one step for each look-up. The routes are sorted and no prefix is there
   // twice.
   void load(std::span<const Route> routes);
@@ -209,7 +209,7 @@ class Table {
   Node* with_child(const Node* node, uint8_t byte, Node* child);
   Node* build(std::span<const Route> routes, unsigned depth);
   Node* make(std::span<const detail::OwnRoute> own, std::span<const std::pair<uint8_t, Node*>> children);
-  bool change(const Route& route);
+  Hop change(const Route& route);
   void refresh_front(const Route& route);
   static void fill_front(detail::Top& top, size_t first, size_t count);
   void publish(std::unique_ptr<detail::Top> top);
@@ -219,7 +219,9 @@ class Table {
   rcu::Published<detail::Top> top_;
   detail::Top* current_ = nullptr;  // top_'s, to be written
   size_t size_ = 0, memory_bytes_ = 0;
-  std::vector<Node*> replaced_;  // by the change under way: to be retired when nothing leads to them
+  // Of the change under way.
+  std::vector<Node*> replaced_;  // to be retired when nothing leads to them
+  Hop before_ = kNoRoute;        // of the route
 };
 
 extern template class Table<4>;

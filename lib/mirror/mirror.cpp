@@ -46,6 +46,17 @@ std::optional<Route> Mirror::lookup(uint32_t table, const net::IpAddr& ip) const
 
 std::optional<Route> Mirror::route_to(const Flow& flow) const { return impl_->store().route_to(flow); }
 
+const Path* Mirror::best(uint32_t table, const net::Prefix& dst) const {
+  return impl_->store().best(table, dst);
+}
+void Mirror::for_each_best(uint32_t table,
+                           const std::function<void(const net::Prefix&, const Path&)>& visit) const {
+  impl_->store().for_each_best(table, visit);
+}
+Path Mirror::present(const Path& path) const {
+  return path.nexthop_id == 0 ? path : impl_->store().with_present_hops(path);
+}
+
 bool Mirror::rules_look_at_links() const {
   return std::ranges::any_of(impl_->store().policy().rules(), [](const PolicyRule& rule) {
     return !rule.iif.empty() || !rule.oif.empty() || rule.l3mdev || rule.suppress_group;

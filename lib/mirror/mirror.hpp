@@ -110,6 +110,13 @@ class Mirror {
   // The route that the kernel would use for such a packet: the policy rules, and the tables that they name. A
   // route that refuses (blackhole, ...) is an answer; nullopt: no route, or a rule refuses.
   std::optional<Route> route_to(const Flow& flow) const;
+  // Of the routes to exactly this destination the one that lookup() would choose; null: none. One on a
+  // nexthop object has no hops of its own: present() has those.
+  const Path* best(uint32_t table, const net::Prefix& dst) const;
+  // The same for each destination of the table, in no order.
+  void for_each_best(uint32_t table, const std::function<void(const net::Prefix&, const Path&)>& visit) const;
+  // With the hops and the type that its nexthop object has now.
+  Path present(const Path& path) const;
   // Some rule names a link, or the VRF or the group of one.
   bool rules_look_at_links() const;
 

@@ -143,6 +143,29 @@ std::optional<RouteTable::Found> RouteTable::lookup(uint32_t table, const net::I
   return std::nullopt;
 }
 
+const Path* RouteTable::best_from(RowId row, const std::function<bool(const Path&)>& usable) const {
+  for (; row != kNone; row = rows_[row].next) {
+    const Path* path = path_of(row);
+    if (path->tos == 0 && usable(*path)) return path;
+  }
+  return nullptr;
+}
+
+const Path* RouteTable::best(uint32_t table, const net::Prefix& dst,
+                             const std::function<bool(const Path&)>& usable) const {
+  const Key key = key_of(table, dst);
+  const auto first = index_.find(hash_of(key), [&](RowId row) { return has_key(row, key); });
+  return best_from(first.value_or(kNone), usable);
+}
+
+void RouteTable::for_each_best(uint32_t table, const std::function<bool(const Path&)>& usable,
+                               const std::function<void(const net::Prefix&, const Path&)>& visit) const {
+  index_.for_each([&](RowId first) {
+    if (path_of(first)->table != table) return;
+    if (const Path* path = best_from(first, usable)) visit(prefix_of(first), *path);
+  });
+}
+
 std::vector<RouteTable::Found> RouteTable::sorted() const {
   struct Place {
     uint32_t table;

@@ -56,6 +56,13 @@ class RouteTable {
   // `usable` holds.
   std::optional<Found> lookup(uint32_t table, const net::IpAddr& ip,
                               const std::function<bool(const Path&)>& usable) const;
+  // The first of those with exactly this destination that is for no TOS of its own and for whose path
+  // `usable` holds. Null: none.
+  const Path* best(uint32_t table, const net::Prefix& dst,
+                   const std::function<bool(const Path&)>& usable) const;
+  // Visits that of each destination of the table, in no order.
+  void for_each_best(uint32_t table, const std::function<bool(const Path&)>& usable,
+                     const std::function<void(const net::Prefix&, const Path&)>& visit) const;
   // By table, prefix, and the kernel's order.
   std::vector<Found> sorted() const;
 
@@ -133,6 +140,8 @@ class RouteTable {
 
   // The rows of a prefix, in order. The scratch is overwritten by the next call.
   const Rows& chain(const Key& key) const;
+  // Of a prefix's rows from its first on.
+  const Path* best_from(RowId row, const std::function<bool(const Path&)>& usable) const;
   RowId find_same(const Rows& rows, const Path& path, Mark below) const;  // of those with a lower mark
   RowId find_replaced(const Rows& rows, const Path& path, Place place, Mark oldest) const;
   bool is_overtaken(const Rows& rows, RowId row, Mark oldest) const;

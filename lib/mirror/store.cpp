@@ -55,6 +55,16 @@ std::optional<Route> Store::lookup(uint32_t table, const net::IpAddr& ip) const 
   return found ? std::optional(route(*found)) : std::nullopt;
 }
 
+// A route on a nexthop object is never dead: the kernel takes the object away with its link.
+const Path* Store::best(uint32_t table, const net::Prefix& dst) const {
+  return routes_.best(table, dst, is_alive);
+}
+
+void Store::for_each_best(uint32_t table,
+                          const std::function<void(const net::Prefix&, const Path&)>& visit) const {
+  routes_.for_each_best(table, is_alive, visit);
+}
+
 std::optional<Route> Store::route_to(const Flow& flow) const {
   return policy_.find(flow, {[this](int ifindex) { return table<Link>().find(ifindex); },
                              [this](const std::string& name) { return link_by_name(name); },

@@ -105,6 +105,10 @@ class Store {
   // Mirror::lookup(), and all of them, with the present hops and type of those on nexthop objects.
   std::optional<Route> lookup(uint32_t table, const net::IpAddr& ip) const;
   Route route(const RouteTable::Found& found) const;
+  // Mirror::best(), Mirror::for_each_best() and Mirror::present().
+  const Path* best(uint32_t table, const net::Prefix& dst) const;
+  void for_each_best(uint32_t table, const std::function<void(const net::Prefix&, const Path&)>& visit) const;
+  Path with_present_hops(const Path& path) const;
   // Mirror::route_to().
   std::optional<Route> route_to(const Flow& flow) const;
   const Policy& policy() const { return policy_; }
@@ -136,7 +140,6 @@ class Store {
   void index(const Neighbour& neighbour, bool add);
   void index(const Nexthop& nexthop, bool add);
   void index(const PolicyRule& rule, bool add) { add ? policy_.add(rule) : policy_.remove(rule); }
-  Path with_present_hops(const Path& path) const;
 
   rcu::RetireQueue retired_;  // outlives the tables
   std::tuple<Table<Link>, Table<Address>, Table<Neighbour>, Table<Nexthop>, Table<PolicyRule>> tables_{

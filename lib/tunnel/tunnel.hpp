@@ -30,6 +30,8 @@ struct Tunnel {
   std::optional<uint8_t> dscp = 0;  // nullopt: the inner packet's
   Ecn ecn = Ecn::automatic;
   uint32_t table = kTableMain;  // kernel routing table of the underlay
+  // The inner Ethernet header of what an l3 network routes into the tunnel; what comes out is for the latter.
+  std::optional<net::Mac> inner_dst_mac, inner_src_mac;
 
   bool operator==(const Tunnel&) const = default;
 };

@@ -45,8 +45,13 @@ bad 2 'ecn' <<< "$ports
 tunnels: [$tunnel, ecn: maybe}]"
 bad 2 'nowhere' <<< "$ports
 networks: [{name: n, type: l2, ports: [nowhere]}]"
-bad 2 'l3.*not supported yet\|not supported yet' <<< "$ports
-networks: [{name: n, type: l3, ports: [a]}]"
+bad 3 'inner_dst_mac' <<< "$ports
+tunnels: [$tunnel}]
+networks: [{name: n, type: l3, ports: [a], tunnels: [t]}]"
+bad 2 'learning' <<< "$ports
+networks: [{name: n, type: l3, ports: [a], learning: true}]"
+bad 2 'type: l3' <<< "$ports
+networks: [{name: n, type: l2, ports: [a], table: main}]"
 bad 2 'learning' <<< "$ports
 networks: [{name: n, type: l2, ports: [a], learning: perhaps}]"
 bad 3 'a' <<< "$ports

@@ -245,17 +245,101 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"tunnels:\n  - {name: t, type: @nvgre, local: 10.0.0.1, remote: 10.0.0.2}", "not supported yet"},
         Bad{"tunnels:\n  - {name: t, type: vxlan, vni: 1, local: 10.0.0.1, remote: @'2001:db8::1'}",
             "IPv6 address: not supported yet"},
-        Bad{TUNNEL ", @inner_dst_mac: '02:00:00:00:07:01'}", "tunnels[0].inner_dst_mac: not supported yet"},
-        Bad{TUNNEL ", @inner_src_mac: '02:00:00:00:07:01'}", "not supported yet"},
         Bad{TUNNEL ", @key: 1}", "not supported yet"}, Bad{TUNNEL ", @vsid: 1}", "not supported yet"},
         Bad{TUNNEL ", @flow_id: 1}", "not supported yet"},
-        Bad{"networks:\n  - {name: n, type: @l3}\n", "'l3' is not supported yet"},
         Bad{PORT "}\n" NETWORK "ports: [@{port: p, vlan: 100}]}\n", "a VLAN of a port is not supported yet"},
         Bad{NETWORK "suppress: @true}\n", "'true' is not supported yet"},
         Bad{NETWORK "@bridge: br0}\n", "networks[0].bridge: not supported yet"},
-        Bad{NETWORK "@paths: []}\n", "networks[0].paths: not supported yet"},
-        Bad{NETWORK "@table: main}\n", "networks[0].table: not supported yet"},
-        Bad{NETWORK "@routes: []}\n", "networks[0].routes: not supported yet"}));
+        Bad{NETWORK "@paths: []}\n", "networks[0].paths: not supported yet"}));
+
+#define L3 "networks:\n  - {name: n, type: l3, "
+#define L3_TUNNEL TUNNEL ", inner_dst_mac: '02:00:00:00:07:01', inner_src_mac: '02:00:00:00:07:02'}\n"
+
+INSTANTIATE_TEST_SUITE_P(
+    L3Networks, BadConfig,
+    testing::Values(
+        Bad{TUNNEL ", inner_dst_mac: @'2:0:0:0:7'}", "'2:0:0:0:7' is no MAC address"},
+        Bad{TUNNEL ", inner_dst_mac: @'01:00:00:00:07:01'}", "is a group's; expected the MAC address of one"},
+        Bad{TUNNEL ", inner_src_mac: @'00:00:00:00:00:00'}", "is zero; expected the MAC address of one"},
+        Bad{TUNNEL "}\n" L3 "tunnels: [@t]}\n", "'t' lacks both MACs; give it inner_dst_mac"},
+        Bad{TUNNEL ", inner_dst_mac: '02:00:00:00:07:01'}\n" L3 "tunnels: [@t]}\n", "lacks inner_src_mac"},
+        Bad{TUNNEL ", inner_src_mac: '02:00:00:00:07:01'}\n" L3 "tunnels: [@t]}\n", "lacks inner_dst_mac"},
+        Bad{L3 "learning: @true}\n", "networks[0].learning: an l3 network routes and learns no MACs"},
+        Bad{L3 "flood: @false}\n", "or expected type: l2"}, Bad{L3 "max_macs: @1}\n", "learns no MACs"},
+        Bad{L3 "suppress: @false}\n", "learns no MACs"},
+        Bad{L3 "@bridge: br0}\n", "networks[0].bridge: not supported yet"},
+        Bad{NETWORK "table: @main}\n",
+            "networks[0].table: an l2 network knows MACs and no routes; expected type"},
+        Bad{NETWORK "routes: @[]}\n", "networks[0].routes: an l2 network knows MACs and no routes"},
+        Bad{L3 "table: @0}\n", "'0' is no routing table; expected main"},
+        Bad{L3 "table: @'a/b'}\n", "or the name of a VRF"},
+        Bad{L3 "routes: @{prefix: 10.0.0.0/8}}\n", "networks[0].routes is a map; expected a list"},
+        Bad{L3 "routes: [@5]}\n", "networks[0].routes[0] is a single value; expected a map"},
+        Bad{L3_TUNNEL L3 "tunnels: [t], routes: [@{tunnel: t}]}\n",
+            "networks[0].routes[0] lacks the key 'prefix'"},
+        Bad{L3_TUNNEL L3 "tunnels: [t], routes: [{prefix: @10.0.0.1/8, tunnel: t}]}\n", "no bits set behind"},
+        Bad{L3_TUNNEL L3 "tunnels: [t], routes: [{prefix: 10.0.0.0/8, tunnel: t, @metric: 1}]}\n",
+            "unknown key 'metric' in networks[0].routes[0]"},
+        Bad{L3_TUNNEL L3 "routes: [{prefix: 10.0.0.0/8, tunnel: @t}]}\n",
+            "networks[0].routes[0].tunnel: 't' is no tunnel of the network; its tunnels: none"},
+        Bad{PORT "}\n" L3
+                 "ports: [p], routes: [{prefix: 10.0.0.0/8, port: @q, dst_mac: '02:00:00:00:00:01'}]}\n",
+            "'q' is no port of the network; its ports: p"},
+        Bad{L3 "routes: [@{prefix: 10.0.0.0/8}]}\n",
+            "leads nowhere; expected 'tunnel', or 'port' with 'dst_mac'"},
+        Bad{PORT "}\n" L3 "ports: [p], routes: [@{prefix: 10.0.0.0/8, port: p}]}\n",
+            "expected 'dst_mac' beside it"},
+        Bad{L3_TUNNEL L3
+            "tunnels: [t], routes: [@{prefix: 10.0.0.0/8, tunnel: t, dst_mac: '02:00:00:00:00:01'}]}\n",
+            "that of a tunnel is its inner_dst_mac"},
+        Bad{L3_TUNNEL L3
+            "tunnels: [t], routes: [{prefix: 10.0.0.0/8, tunnel: t}, {prefix: @10.0.0.0/8, tunnel: t}]}\n",
+            "the prefix '10.0.0.0/8' stands twice; its first is on line 4"}));
+
+TEST(Config, AnL3Network) {
+  const Parsed parsed = parse(R"(
+ports:
+  - {name: tenant, ethdev: net_tap0}
+tunnels:
+  - {name: vx200, type: vxlan, vni: 200, local: 192.0.2.1, remote: 192.0.2.2,
+     inner_dst_mac: 02:00:00:00:07:01, inner_src_mac: 02:00:00:00:07:02}
+networks:
+  - name: red
+    type: l3
+    ports: [tenant]
+    tunnels: [vx200]
+    table: 100
+    routes:
+      - {prefix: 10.7.0.0/16, tunnel: vx200}
+      - {prefix: '2001:db8::/32', port: tenant, dst_mac: 02:00:00:00:00:01}
+  - {name: green, type: l3, table: vrf-green}
+  - {name: plain, type: l3}
+)",
+                              "c");
+  ASSERT_TRUE(parsed.errors.empty()) << text_of(parsed.errors);
+  EXPECT_EQ(parsed.config.tunnels.at(0).inner_dst_mac, net::Mac::parse("02:00:00:00:07:01"));
+  EXPECT_EQ(parsed.config.tunnels.at(0).inner_src_mac, net::Mac::parse("02:00:00:00:07:02"));
+  const Network& red = parsed.config.networks.at(0);
+  EXPECT_EQ(red.type, Network::Type::l3);
+  EXPECT_EQ(red.table, 100u);
+  const std::vector<StaticRoute> routes{
+      {*net::Prefix::parse("10.7.0.0/16"), "vx200", "", std::nullopt},
+      {*net::Prefix::parse("2001:db8::/32"), "", "tenant", net::Mac::parse("02:00:00:00:00:01")}};
+  EXPECT_EQ(red.routes, routes);
+  const Network& green = parsed.config.networks.at(1);
+  EXPECT_EQ(green.table, std::nullopt);
+  EXPECT_EQ(green.vrf, "vrf-green");
+  EXPECT_EQ(parsed.config.networks.at(2).table, std::nullopt);
+  EXPECT_EQ(parsed.config.networks.at(2).vrf, "");
+}
+
+TEST(Config, ASlipInATableIsWarnedOf) {
+  const Parsed parsed = parse("networks:\n  - {name: n, type: l3, table: mian}\n", "c");
+  EXPECT_TRUE(parsed.errors.empty()) << text_of(parsed.errors);
+  EXPECT_EQ(parsed.config.networks.at(0).vrf, "mian");
+  ASSERT_EQ(parsed.warnings.size(), 1u);
+  EXPECT_NE(parsed.warnings[0].message.find("did you mean 'main'?"), std::string::npos);
+}
 
 #define FLOWS "ports: [{name: p, ethdev: e}]\n" TUNNEL "}\nflows:\n  - {name: f, port: p, tunnel: t, "
 

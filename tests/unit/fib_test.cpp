@@ -8,8 +8,10 @@
 #include <optional>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "eal.hpp"
+#include "fib/families.hpp"
 
 namespace culvert::fib {
 namespace {
@@ -86,22 +88,22 @@ TYPED_TEST(Fib, SaysWhatTheLongestRouteSays) {
     const bool add = this->below(100) < (step < 20000 ? 70u : 20u);
     if (add || oracle.routes.empty()) {
       const Route<kBytes> route = this->some_route();
-      oracle.routes[{route.address, route.length}] = route.hop;
-      table.set(route);
+      const Hop before = std::exchange(oracle.routes[{route.address, route.length}], route.hop);
+      ASSERT_EQ(table.set(route), before);
     } else {
       auto gone = std::next(oracle.routes.begin(),
                             this->below(std::min<unsigned>(64, static_cast<unsigned>(oracle.routes.size()))));
-      const auto prefix = gone->first;
+      const auto [prefix, hop] = *gone;
       oracle.routes.erase(gone);
-      ASSERT_TRUE(table.erase(prefix.first, prefix.second));
-      ASSERT_FALSE(table.erase(prefix.first, prefix.second));
+      ASSERT_EQ(table.erase(prefix.first, prefix.second), hop);
+      ASSERT_EQ(table.erase(prefix.first, prefix.second), kNoRoute);
     }
     this->expect_same(table, oracle, 4);
     this->retired_.reclaim(1000);
     if (this->HasFatalFailure()) return;
   }
   this->expect_same(table, oracle, 10000);
-  for (const auto& [prefix, hop] : oracle.routes) ASSERT_TRUE(table.erase(prefix.first, prefix.second));
+  for (const auto& [prefix, hop] : oracle.routes) ASSERT_EQ(table.erase(prefix.first, prefix.second), hop);
   oracle.routes.clear();
   this->expect_same(table, oracle, 1000);
 }
@@ -211,6 +213,22 @@ TYPED_TEST(Fib, ReadersSeeAllOfAChangeOrNothing) {
   running = false;
   for (std::thread& thread : readers) thread.join();
   EXPECT_EQ(wrong, 0u);
+}
+
+TEST(Families, EachRouteIsInTheTableOfItsOwn) {
+  culvert::testing::start_eal();
+  const auto domain = std::move(*rcu::Domain::create());
+  rcu::RetireQueue retired(*domain);
+  Families tables(retired);
+  EXPECT_EQ(tables.set(*net::Prefix::parse("10.0.0.0/8"), 1), kNoRoute);
+  EXPECT_EQ(tables.set(*net::Prefix::parse("a00::/8"), 2), kNoRoute);  // the same first byte
+  EXPECT_EQ(tables.set(*net::Prefix::parse("10.0.0.0/8"), 3), 1u);
+  EXPECT_EQ(tables.find(*net::IpAddr::parse("10.1.2.3")), 3u);
+  EXPECT_EQ(tables.find(*net::IpAddr::parse("a01::1")), 2u);
+  EXPECT_EQ(tables.find(*net::IpAddr::parse("b01::1")), kNoRoute);
+  EXPECT_EQ(tables.set(*net::Prefix::parse("10.0.0.0/8"), kNoRoute), 3u);
+  EXPECT_EQ(tables.find(*net::IpAddr::parse("10.1.2.3")), kNoRoute);
+  EXPECT_EQ(tables.v6.size(), 1u);
 }
 
 }  // namespace

@@ -104,7 +104,10 @@ Rig::Rig(const RigOptions& options) {
   for (const char* name : {"a", "b", "u"}) {
     ports.push_back(
         std::make_unique<RingPort>(name + std::to_string(serial), options.workers, options.ring_size));
-    setup.ports.push_back({&ports.back()->port(), options.kernel_frames, {to_mac(kOurMac)}});
+    setup.ports.push_back({.port = &ports.back()->port(),
+                           .kernel_frames = options.kernel_frames,
+                           .own_macs = {to_mac(kOurMac)},
+                           .bifurcated = options.bifurcated});
   }
   setup.ports[kUplink].underlay = options.underlay;
   ++serial;

@@ -52,7 +52,8 @@ struct RigOptions {
   bool kernel_frames = false;
   size_t fdb_capacity = 4096;
   unsigned ring_size = 1024;
-  bool underlay = false;  // the uplink has a netdev
+  bool underlay = false;    // the uplink has a netdev
+  bool bifurcated = false;  // the kernel sees all ports
 };
 
 // Ports 0 and 1 are tenants of network 0 with encaps 0 and 1 (VNIs 100 and 200, remotes .2 and .3); port 2 is

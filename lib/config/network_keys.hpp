@@ -1,0 +1,14 @@
+// The keys of a network and of its routes. Any thread.
+#pragma once
+
+#include <span>
+
+#include "config/config.hpp"
+#include "config/key.hpp"
+
+namespace culvert::config {
+
+std::span<const Key<Network>> network_keys();
+std::span<const Key<StaticRoute>> static_route_keys();
+
+}  // namespace culvert::config

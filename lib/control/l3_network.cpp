@@ -1,0 +1,106 @@
+#include "control/l3_network.hpp"
+
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace culvert::control {
+
+namespace {
+
+// Changes that wait: with more of them than this, and than a quarter of the routes, all is built at once.
+constexpr size_t kManyChanges = 65536;
+
+}  // namespace
+
+void L3Network::set_sources(Sources sources) {
+  if (sources == sources_) return;
+  const Sources before = std::exchange(sources_, std::move(sources));
+  if (before.table != sources_.table || before.local != sources_.local) {
+    rebuild_ = true;
+    return;
+  }
+  for (const auto& [prefix, leads] : before.configured) mark(prefix);
+  for (const auto& [prefix, leads] : sources_.configured) mark(prefix);
+}
+
+void L3Network::on_route(uint32_t table, const net::Prefix& dst) {
+  if (table == sources_.table || (sources_.local && table == RT_TABLE_LOCAL)) mark(dst);
+}
+
+void L3Network::mark(const net::Prefix& dst) {
+  if (rebuild_) return;
+  dirty_.push_back(dst);
+  if (dirty_.size() <= kManyChanges || dirty_.size() <= (tables_.v4.size() + tables_.v6.size()) / 4) return;
+  rebuild_ = true;
+}
+
+void L3Network::flush(size_t budget, TimePoint now) {
+  if (rebuild_) return rebuild(now);
+  for (; next_dirty_ < dirty_.size() && budget != 0; --budget) {
+    const net::Prefix& dst = dirty_[next_dirty_++];
+    const auto wanted = leads(dst);
+    const auto hop = wanted ? hops_.hold(*wanted, now) : std::nullopt;
+    hops_.release(tables_.set(dst, hop.value_or(fib::kNoRoute)));
+  }
+  if (next_dirty_ < dirty_.size()) return;
+  dirty_.clear();
+  next_dirty_ = 0;
+}
+
+std::optional<Leads> L3Network::leads(const net::Prefix& dst) const {
+  if (sources_.local)
+    if (const mirror::Path* own = mirror_.best(RT_TABLE_LOCAL, dst)) return Leads::of(*own);
+  if (const auto found = sources_.configured.find(dst); found != sources_.configured.end())
+    return found->second;
+  if (sources_.table)
+    if (const mirror::Path* path = mirror_.best(*sources_.table, dst)) return Leads::of(*path);
+  return std::nullopt;
+}
+
+// Everything, from the mirror's tables.
+void L3Network::rebuild(TimePoint now) {
+  std::vector<fib::Route<4>> v4;
+  std::vector<fib::Route<16>> v6;
+  std::unordered_map<dataplane::HopId, size_t> counts;
+  const auto add = [&](const net::Prefix& dst, dataplane::HopId hop) {
+    ++counts[hop];
+    if (dst.address.is_v4())
+      v4.push_back({fib::address_of<4>(dst.address), dst.length, hop});
+    else
+      v6.push_back({fib::address_of<16>(dst.address), dst.length, hop});
+  };
+  // Those of the kernel's local table and of the configuration, which come first.
+  std::map<net::Prefix, Leads> first = sources_.configured;
+  if (sources_.local)
+    mirror_.for_each_best(RT_TABLE_LOCAL, [&](const net::Prefix& dst, const mirror::Path& path) {
+      first[dst] = Leads::of(path);
+    });
+  for (const auto& [dst, leads] : first)
+    if (const auto hop = hops_.hold(leads, now)) add(dst, *hop);
+  if (sources_.table && !(sources_.local && *sources_.table == RT_TABLE_LOCAL)) {
+    // A million routes share a few paths, and paths keep their places meanwhile.
+    std::unordered_map<const mirror::Path*, std::optional<dataplane::HopId>> hop_of;
+    mirror_.for_each_best(*sources_.table, [&](const net::Prefix& dst, const mirror::Path& path) {
+      if (first.contains(dst)) return;
+      const auto [known, is_new] = hop_of.try_emplace(&path);
+      if (is_new) known->second = hops_.hold(Leads::of(path), now);
+      if (known->second) add(dst, *known->second);
+    });
+  }
+  load(tables_.v4, v4);
+  load(tables_.v6, v6);
+  hops_.recount(counts);
+  rebuild_ = false;
+  dirty_.clear();
+  next_dirty_ = 0;
+}
+
+template <size_t kBytes>
+void L3Network::load(fib::Table<kBytes>& table, std::vector<fib::Route<kBytes>>& routes) {
+  std::ranges::sort(routes);
+  table.load(routes);
+}
+
+}  // namespace culvert::control

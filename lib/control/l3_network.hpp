@@ -1,0 +1,58 @@
+// The routes of one l3 network in the packet path's tables, as the kernel's tables and the configuration have
+// them. Of one prefix the kernel's local addresses come first, then the configuration's route, then the
+// kernel's. Control lcore only.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <unordered_set>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "control/l3_hops.hpp"
+#include "fib/families.hpp"
+#include "mirror/mirror.hpp"
+
+namespace culvert::control {
+
+class L3Network {
+ public:
+  struct Sources {
+    std::optional<uint32_t> table;  // the kernel's whose routes are followed; nullopt: none
+    bool local = false;             // the kernel's own addresses (its table `local`) come first
+    std::map<net::Prefix, Leads> configured;
+
+    bool operator==(const Sources&) const = default;
+  };
+
+  // `mirror` and `hops` outlive the object; `tables`, the packet path's, are written.
+  L3Network(const mirror::Mirror& mirror, fib::Families& tables, L3Hops& hops)
+      : mirror_(mirror), tables_(tables), hops_(hops) {}
+
+  // From now on: only what differs changes, and no look-up meets a gap.
+  void set_sources(Sources sources);
+  // A route of this prefix in a table of the kernel's has changed.
+  void on_route(uint32_t table, const net::Prefix& dst);
+  // Enters at most `budget` changes, or everything at once where most is new.
+  void flush(size_t budget, TimePoint now);
+  // Changes that are not in the tables yet.
+  size_t behind() const { return dirty_.size() - next_dirty_ + (rebuild_ ? 1 : 0); }
+
+ private:
+  void mark(const net::Prefix& dst);
+  std::optional<Leads> leads(const net::Prefix& dst) const;
+  void rebuild(TimePoint now);
+  template <size_t kBytes>
+  static void load(fib::Table<kBytes>& table, std::vector<fib::Route<kBytes>>& routes);
+
+  const mirror::Mirror& mirror_;
+  fib::Families& tables_;
+  L3Hops& hops_;
+  Sources sources_;
+  std::vector<net::Prefix> dirty_;  // from next_dirty_ on
+  size_t next_dirty_ = 0;
+  bool rebuild_ = false;
+};
+
+}  // namespace culvert::control

@@ -1,0 +1,95 @@
+// All l3 networks: follows the kernel's routes, nexthops, links and neighbours through the mirror and keeps
+// the packet path's tables by them. Control lcore only.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "config/config.hpp"
+#include "control/l3_hops.hpp"
+#include "control/l3_network.hpp"
+#include "dataplane/dataplane.hpp"
+#include "mirror/mirror.hpp"
+#include "rcu/domain.hpp"
+#include "resolver/neighbour_demand.hpp"
+
+namespace culvert::control {
+
+// A network of the configuration with what its names stand for.
+struct L3Spec {
+  dataplane::NetworkId id = 0;
+  config::Network network;
+  std::vector<TunnelEnd> tunnels;
+  std::vector<PortEnd> ports;
+};
+
+class L3Networks final : private mirror::Listener {
+ public:
+  // All outlive the object. `used` is told, every other second, of neighbours that packets went to meanwhile:
+  // the kernel sees none of them, and must be told to find out a MAC that has changed.
+  using Used = std::function<void(const NeighbourKey&)>;
+  L3Networks(mirror::Mirror& mirror, dataplane::Dataplane& dataplane, rcu::Domain& domain, Used used);
+  ~L3Networks() override;
+
+  // All that there are, after Dataplane::set_networks() has them. Their routes are in force when it returns.
+  void set(std::vector<L3Spec> specs, TimePoint now);
+
+  // Each turn: what changed since, within a budget; neighbours that are waited for.
+  void flush(TimePoint now);
+  // The tables do not have all of it yet.
+  bool is_behind() const;
+
+ private:
+  struct Network {
+    Network(L3Spec wanted, const mirror::Mirror& mirror, dataplane::Dataplane& dataplane, HopIds& ids,
+            resolver::NeighbourDemand& demand)
+        : spec(std::move(wanted)),
+          hops(mirror, dataplane, ids, demand),
+          routes(mirror, *dataplane.routes(spec.id), hops) {}
+    L3Spec spec;
+    L3Hops hops;
+    L3Network routes;
+  };
+
+  void on_link(const mirror::Link* before, const mirror::Link* after) override;
+  void on_neighbour(const mirror::Neighbour* before, const mirror::Neighbour* after) override;
+  void on_nexthop(const mirror::Nexthop* before, const mirror::Nexthop* after) override;
+  void on_route(const net::Prefix& dst, const mirror::Path* before, const mirror::Path* after) override;
+
+  void update_links();
+  void update_sources(Network& network) const;
+  void set_station(const mirror::Neighbour& neighbour);
+  void forget_stations();
+  void tell_used(TimePoint now);
+  void want_neighbour(dataplane::PortIndex port, const net::IpAddr& ip);
+
+  mirror::Mirror& mirror_;
+  dataplane::Dataplane& dataplane_;
+  HopIds ids_;
+  resolver::NeighbourDemand demand_;
+  std::map<dataplane::NetworkId, std::unique_ptr<Network>> networks_;
+  std::map<int, dataplane::PortIndex> ports_;  // of all networks, by the ifindex of their links
+  bool links_changed_ = false;
+
+  // The stations whose MAC is known on those links, each with its hop.
+  struct Station {
+    dataplane::PortIndex port;
+    dataplane::HopId hop;
+    uint32_t used_s = 0;  // as in L3Hops
+  };
+  std::map<NeighbourKey, Station> stations_;
+  std::set<NeighbourKey> changed_;  // neighbours, since the last flush()
+
+  std::set<NeighbourKey> asked_;  // of the kernel within this second
+  TimePoint second_{};            // when it began
+
+  const Used used_;
+  TimePoint next_look_{};  // of tell_used()
+};
+
+}  // namespace culvert::control

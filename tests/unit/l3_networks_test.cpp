@@ -1,0 +1,296 @@
+// l3 networks follow a real kernel: routes, nexthop objects, neighbours, links, in a namespace of the test's
+// own.
+#include "control/l3_networks.hpp"
+
+#include <rte_bus_vdev.h>
+
+#include <random>
+
+#include "eal.hpp"
+#include "mirror_lab.hpp"
+
+namespace culvert::control {
+namespace {
+
+using dataplane::DropReason;
+using dataplane::Way;
+using Kind = Way::Kind;
+
+constexpr uint32_t kTable = 100;
+
+// v0 is port 0's link; vx2 and vx3 are tunnels to 10.1.0.2 and 10.1.0.3, on the side of v1.
+class L3NetworksTest : public mirror::Lab {
+ protected:
+  void SetUp() override {
+    culvert::testing::start_eal();
+    Lab::SetUp();
+    make_links();
+    ip("neighbour add 10.0.0.9 dev v0 lladdr 02:00:00:00:00:09 nud permanent");
+    domain = std::move(*rcu::Domain::create());
+    ASSERT_EQ(rte_vdev_init("net_null_l3", "no-rx=1"), 0);
+    pool = std::move(*port::create_mempool("l3", 1024));
+    port = std::move(*port::Port::open({.name = "tenant", .ethdev = "net_null_l3", .pool = pool.get()}));
+    ASSERT_TRUE(port->start());
+    dataplane::Setup setup;
+    setup.ports = {{.port = port.get()}};
+    setup.lcores = {1};
+    setup.domain = domain.get();
+    path = std::move(*dataplane::Dataplane::create(setup));
+    ASSERT_TRUE(path->set_networks({{.id = 0, .ports = {0}, .encaps = {2, 3}, .routed = true}}));
+    mirror = make();
+    sync(*mirror);
+    networks = std::make_unique<L3Networks>(*mirror, *path, *domain,
+                                            [this](const NeighbourKey& key) { used.push_back(key); });
+    configure();
+  }
+  void TearDown() override {
+    networks.reset();
+    path.reset();
+    port.reset();
+    rte_vdev_uninit("net_null_l3");
+  }
+
+  void configure(std::vector<config::StaticRoute> routes = {}, std::optional<uint32_t> table = kTable) {
+    L3Spec spec;
+    spec.network.name = "red";
+    spec.network.type = config::Network::Type::l3;
+    spec.network.ports = {"tenant"};
+    spec.network.tunnels = {"vx2", "vx3"};
+    spec.network.table = table;
+    spec.network.routes = std::move(routes);
+    spec.tunnels = {{"vx2", 2, *net::IpAddr::parse("10.1.0.2"), 200},
+                    {"vx3", 3, *net::IpAddr::parse("10.1.0.3"), 300}};
+    spec.ports = {{0, "v0", port->mac(), 1500}};
+    networks->set({spec}, Clock::now());
+  }
+  // Until all that the kernel has said is in the tables.
+  void settle() {
+    sync(*mirror);
+    do {
+      networks->flush(Clock::now());
+    } while (networks->is_behind());
+    path->poll(Clock::now(), 1 << 16);
+  }
+  fib::Hop hop(const char* address) const { return path->routes(0)->find(*net::IpAddr::parse(address)); }
+  const dataplane::RouteHop& leads(const char* address) const {
+    static const dataplane::RouteHop none;
+    const dataplane::RouteHop* const found = path->hop(hop(address));
+    return found != nullptr ? *found : none;
+  }
+  Way way(const char* address) const { return leads(address).only; }
+  static Way into(unsigned encap) { return {.kind = Kind::tunnel, .encap = encap}; }
+  static Way dropped(DropReason reason) { return {.reason = reason}; }
+  net::Mac mac_of_v0() const { return mirror->link_by_name("v0")->mac; }
+
+  std::unique_ptr<rcu::Domain> domain;
+  port::Mempool pool;
+  std::unique_ptr<port::Port> port;
+  std::unique_ptr<dataplane::Dataplane> path;
+  std::unique_ptr<mirror::Mirror> mirror;
+  std::unique_ptr<L3Networks> networks;
+  std::vector<NeighbourKey> used;
+};
+
+TEST_F(L3NetworksTest, EachKindOfRouteLeadsWhereItShould) {
+  ip("link add vx3 type veth peer name vx3p\nlink set vx3 up\nlink set vx3p up\n"
+     "link add kvx type vxlan id 200 dstport 8472 remote 10.1.0.77 dev v1\nlink set kvx up\n"
+     "route add 20.1.0.0/16 via 10.1.0.2 table 100\n"
+     "route add 20.2.0.0/16 via 10.1.0.3 dev kvx onlink table 100\n"
+     "route add 20.3.0.0/16 dev vx3 table 100\n"
+     "route add 20.4.0.0/16 dev kvx table 100\n"
+     "route add 20.5.0.0/16 via 10.0.0.9 table 100\n"
+     "route add 20.6.0.0/16 dev v0 table 100\n"
+     "route add 20.7.0.0/16 via 10.1.0.99 table 100\n"
+     "route add blackhole 20.8.0.0/16 table 100\n"
+     "route add unreachable 20.9.0.0/16 table 100\n"
+     "route add prohibit 20.10.0.0/16 table 100\n"
+     "route add throw 20.11.0.0/16 table 100\n"
+     "route add 20.12.0.0/16 via inet6 fd00::9 dev v0 table 100\n"
+     "route add 20.13.0.0/16 via 10.1.0.2 table 101\n");
+  ip6("route add 2001:db8:1::/48 via fd00::9 dev v0 table 100\n"
+      "route add blackhole 2001:db8:2::/48 table 100\n"
+      "neighbour add fd00::9 dev v0 lladdr 02:00:00:00:06:09 nud permanent");
+  settle();
+  EXPECT_EQ(way("20.1.2.3"), into(2)) << "the gateway is a tunnel's far end";
+  EXPECT_EQ(way("20.2.2.3"), into(3)) << "likewise, whatever the device";
+  EXPECT_EQ(way("20.3.2.3"), into(3)) << "the link has the tunnel's name";
+  EXPECT_EQ(way("20.4.2.3"), into(2)) << "the link has the tunnel's VNI";
+  const Way station{.kind = Kind::station,
+                    .port = 0,
+                    .mtu = 1500,
+                    .dst_mac = *net::Mac::parse("02:00:00:00:00:09"),
+                    .src_mac = mac_of_v0()};
+  EXPECT_EQ(way("20.5.2.3"), station);
+  EXPECT_EQ(way("20.6.2.3"), (Way{.kind = Kind::on_link, .port = 0}));
+  EXPECT_EQ(way("20.7.2.3"), dropped(DropReason::hop_elsewhere));
+  EXPECT_EQ(way("20.8.2.3"), dropped(DropReason::route_blackhole));
+  EXPECT_EQ(way("20.9.2.3"), dropped(DropReason::route_unreachable));
+  EXPECT_EQ(way("20.10.2.3"), dropped(DropReason::route_prohibit));
+  EXPECT_EQ(way("20.11.2.3"), dropped(DropReason::route_throw));
+  Way station6 = station;
+  station6.dst_mac = *net::Mac::parse("02:00:00:00:06:09");
+  EXPECT_EQ(way("20.12.2.3"), station6) << "IPv4 by way of IPv6";
+  EXPECT_EQ(way("2001:db8:1::1"), station6);
+  EXPECT_EQ(way("2001:db8:2::1"), dropped(DropReason::route_blackhole));
+  EXPECT_EQ(hop("20.13.2.3"), fib::kNoRoute) << "of another table";
+  EXPECT_EQ(way("10.0.0.1").kind, Kind::kernel) << "an address of the kernel's";
+  EXPECT_EQ(way("10.1.0.255").kind, Kind::kernel);
+  EXPECT_EQ(hop("10.0.0.7"), fib::kNoRoute) << "connected, but in table main";
+}
+
+// The neighbours of a gateway and of the link: none, there, another MAC, failed, gone.
+TEST_F(L3NetworksTest, FollowsNeighbours) {
+  ip("route add 20.1.0.0/16 via 10.0.0.50 table 100\nroute add 10.0.0.0/24 dev v0 table 100");
+  settle();
+  EXPECT_EQ(way("20.1.0.1"), dropped(DropReason::neighbour_unresolved));
+  const net::IpAddr gateway = *net::IpAddr::parse("10.0.0.50");
+  EXPECT_EQ(path->neighbours(0).find(gateway), fib::kNoRoute);
+  const fib::Hop before = hop("20.1.0.1");
+  for (const char* mac : {"02:00:00:00:00:50", "02:00:00:00:00:51"}) {
+    ip(fmt::format("neighbour replace 10.0.0.50 dev v0 lladdr {} nud permanent", mac));
+    settle();
+    EXPECT_EQ(way("20.1.0.1").kind, Kind::station);
+    EXPECT_EQ(way("20.1.0.1").dst_mac, *net::Mac::parse(mac));
+    EXPECT_EQ(hop("20.1.0.1"), before) << "the route is not touched";
+    const dataplane::RouteHop* const station = path->hop(path->neighbours(0).find(gateway));
+    ASSERT_NE(station, nullptr);
+    EXPECT_EQ(station->only, way("20.1.0.1"));
+  }
+  ip("neighbour del 10.0.0.50 dev v0");
+  settle();
+  EXPECT_EQ(way("20.1.0.1"), dropped(DropReason::neighbour_unresolved));
+  EXPECT_EQ(path->neighbours(0).find(gateway), fib::kNoRoute);
+  // It was asked for: the kernel has tried.
+  EXPECT_EQ(way("10.0.0.50").kind, Kind::on_link);
+}
+
+TEST_F(L3NetworksTest, ANexthopEventTouchesNoRoute) {
+  std::string routes =
+      "nexthop add id 7 via 10.1.0.2 dev v1\nnexthop add id 8 via 10.1.0.3 dev v1\n"
+      "nexthop add id 9 group 7,3/8\nroute add 20.0.0.0/16 nhid 9 table 100\n";
+  for (int i = 0; i < 1000; ++i)
+    routes += fmt::format("route add 30.{}.{}.0/24 nhid 7 table 100\n", i / 250, i % 250);
+  ip(routes);
+  settle();
+  const fib::Hop before = hop("30.0.0.1");
+  EXPECT_EQ(hop("30.3.249.1"), before);
+  EXPECT_EQ(way("30.3.249.1"), into(2));
+  ASSERT_NE(leads("20.0.0.1").multipath, nullptr);
+  EXPECT_EQ(std::ranges::count(leads("20.0.0.1").multipath->bucket, 0), 192);
+  ip("nexthop replace id 7 via 10.1.0.3 dev v1");
+  settle();
+  EXPECT_EQ(hop("30.0.0.1"), before);
+  EXPECT_EQ(hop("30.3.249.1"), before);
+  EXPECT_EQ(way("30.3.249.1"), into(3));
+  for (const Way& one : leads("20.0.0.1").multipath->ways) EXPECT_EQ(one, into(3)) << "the group too";
+  ip("route del 20.0.0.0/16 table 100\nnexthop del id 9\nnexthop replace id 7 blackhole");
+  settle();
+  EXPECT_EQ(way("30.3.249.1"), dropped(DropReason::route_blackhole));
+  ip("nexthop del id 7");
+  settle();
+  EXPECT_EQ(hop("30.3.249.1"), fib::kNoRoute) << "the kernel takes its routes away";
+}
+
+TEST_F(L3NetworksTest, DeadHopsAreLeftOut) {
+  ip("route add 20.1.0.0/16 table 100 nexthop via 10.0.0.9 nexthop via 10.1.0.2");
+  settle();
+  EXPECT_NE(leads("20.1.0.1").multipath, nullptr);
+  ip("link set p0 down");  // v0 has no carrier any more
+  pump_until(*mirror, [&] { return !mirror->link_by_name("v0")->has_carrier(); });
+  settle();
+  EXPECT_EQ(leads("20.1.0.1").multipath, nullptr);
+  EXPECT_EQ(way("20.1.0.1"), into(2));
+  ip("link set p1 down");
+  pump_until(*mirror, [&] { return !mirror->link_by_name("v1")->has_carrier(); });
+  settle();
+  EXPECT_EQ(way("20.1.0.1"), dropped(DropReason::hop_down));
+}
+
+TEST_F(L3NetworksTest, TheConfigurationComesFirst) {
+  ip("route add 20.1.0.0/16 via 10.1.0.2 table 100\nroute add 20.2.0.0/16 via 10.1.0.2 table 100");
+  settle();
+  const net::Prefix prefix = *net::Prefix::parse("20.1.0.0/16");
+  configure({{prefix, "vx3", "", std::nullopt},
+             {*net::Prefix::parse("10.0.0.1/32"), "vx3", "", std::nullopt},
+             {*net::Prefix::parse("20.3.0.0/16"), "", "tenant", net::Mac::parse("02:00:00:00:00:33")}});
+  EXPECT_EQ(way("20.1.0.1"), into(3));
+  EXPECT_EQ(way("20.2.0.1"), into(2));
+  EXPECT_EQ(way("20.3.0.1").dst_mac, *net::Mac::parse("02:00:00:00:00:33"));
+  EXPECT_EQ(way("10.0.0.1").kind, Kind::kernel) << "but not before its own addresses";
+  ip("route replace 20.1.0.0/16 dev v0 table 100");
+  settle();
+  EXPECT_EQ(way("20.1.0.1"), into(3));
+  configure();
+  EXPECT_EQ(way("20.1.0.1").kind, Kind::on_link);
+  EXPECT_EQ(hop("20.3.0.1"), fib::kNoRoute);
+  configure({{prefix, "vx3", "", std::nullopt}}, std::nullopt);
+  EXPECT_EQ(way("20.1.0.1"), into(3));
+  EXPECT_EQ(hop("20.2.0.1"), fib::kNoRoute) << "no table is followed any more";
+  EXPECT_EQ(way("10.0.0.1").kind, Kind::kernel) << "its port has a link";
+}
+
+// The table and the mirror agree after random changes, and after a rebuild.
+TEST_F(L3NetworksTest, RandomRoutes) {
+  std::mt19937 random(7);
+  const auto below = [&](unsigned limit) { return static_cast<unsigned>(random()) % limit; };
+  const std::vector<std::string> kinds{"via 10.1.0.2", "via 10.1.0.3", "via 10.0.0.9", "dev v0"};
+  const std::vector<std::string> types{"blackhole", "prohibit", "unreachable"};
+  const auto destination = [&] {
+    const unsigned length = 8 + below(17);
+    const uint32_t address =
+        (40u << 24 | below(4) << 22 | below(4) << 14 | below(256) << 8) & (~0u << (32 - length));
+    return fmt::format("{}/{}", net::IpAddr::v4(net::be32{address}), length);
+  };
+  const auto expect_same = [&] {
+    for (unsigned i = 0; i < 300; ++i) {
+      const net::IpAddr ip =
+          net::IpAddr::v4(net::be32{40u << 24 | below(4) << 22 | below(4) << 14 | below(65536)});
+      const auto route = mirror->lookup(kTable, ip);
+      const fib::Hop found = path->routes(0)->find(ip);
+      ASSERT_EQ(found != fib::kNoRoute, route.has_value()) << ip.to_string();
+      if (!route) continue;
+      const Way way = path->hop(found)->only;
+      if (route->type == RTN_BLACKHOLE)
+        ASSERT_EQ(way.reason, DropReason::route_blackhole);
+      else if (route->type == RTN_PROHIBIT)
+        ASSERT_EQ(way.reason, DropReason::route_prohibit);
+      else if (route->type == RTN_UNREACHABLE)
+        ASSERT_EQ(way.reason, DropReason::route_unreachable);
+      else if (!route->hops[0].via)
+        ASSERT_EQ(way.kind, Kind::on_link);
+      else if (route->hops[0].via->to_string() == "10.0.0.9")
+        ASSERT_EQ(way.kind, Kind::station);
+      else
+        ASSERT_EQ(way, into(route->hops[0].via->to_string() == "10.1.0.2" ? 2 : 3));
+    }
+  };
+  for (unsigned round = 0; round < 10; ++round) {
+    std::string commands;
+    for (unsigned i = 0; i < 200; ++i) {
+      const std::string metric = fmt::format("metric {}", below(3));
+      if (below(3) == 0)
+        commands += fmt::format("route del {} table 100 {}\n", destination(), metric);
+      else if (below(4) == 0)
+        commands += fmt::format("route replace {} {} table 100 {}\n", types[below(3)], destination(), metric);
+      else
+        commands += fmt::format("route replace {} {} table 100 {}\n", destination(), kinds[below(4)], metric);
+    }
+    // What is not there cannot be deleted: no matter.
+    FILE* pipe = ::popen("ip -force -batch - 2>/dev/null", "w");
+    ASSERT_NE(pipe, nullptr);
+    std::fwrite(commands.data(), 1, commands.size(), pipe);
+    ::pclose(pipe);
+    settle();
+    expect_same();
+    if (HasFatalFailure()) return;
+    const size_t size = path->routes(0)->v4.size();
+    configure({}, std::nullopt);
+    configure();  // all of it at once
+    EXPECT_EQ(path->routes(0)->v4.size(), size);
+    expect_same();
+    if (HasFatalFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace culvert::control
