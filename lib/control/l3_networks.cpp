@@ -129,8 +129,9 @@ void L3Networks::update_links() {
         ports[link->ifindex] = port.port;
   ports_ = std::move(ports);
   forget_stations();
-  for (const mirror::Neighbour* neighbour : mirror_.neighbours())
-    if (ports_.contains(neighbour->ifindex)) set_station(*neighbour);
+  if (!ports_.empty())
+    for (const mirror::Neighbour* neighbour : mirror_.neighbours())
+      if (ports_.contains(neighbour->ifindex)) set_station(*neighbour);
   for (auto& [id, network] : networks_) {
     update_sources(*network);
     network->hops.on_link();
