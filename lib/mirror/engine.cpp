@@ -287,7 +287,7 @@ void Mirror::Impl::begin_check() {
   check_at_ = TimePoint::max();
   disturbed_ = false;
   census_.begin(false);
-  dump_.start(silent_kinds());
+  dump_.start(checked_kinds());
   phase_ = Phase::check;
   wake();
 }
