@@ -27,16 +27,38 @@ class KernelLoad {
 
   // 40.0.0.0/24, 40.0.1.0/24, ...; refused (counted by nobody) where the state has it.
   void route(bool add, uint32_t number, int ifindex, uint32_t gateway) {
+    begin_route(add, 0x28000000u + (number << 8), 24);
+    attribute(RTA_OIF, static_cast<uint32_t>(ifindex));
+    attribute(RTA_GATEWAY, __builtin_bswap32(gateway));
+    end();
+  }
+  // Any.
+  void prefix4(uint32_t prefix, uint8_t length, int ifindex, uint32_t gateway) {
+    begin_route(true, prefix, length);
+    attribute(RTA_OIF, static_cast<uint32_t>(ifindex));
+    attribute(RTA_GATEWAY, __builtin_bswap32(gateway));
+    end();
+  }
+  // Of at most 64 bits; the gateway is fe80::`gateway`.
+  void prefix6(uint64_t prefix, uint8_t length, int ifindex, uint8_t gateway) {
     rtmsg header{};
-    header.rtm_family = AF_INET;
-    header.rtm_dst_len = 24;
+    header.rtm_family = AF_INET6;
+    header.rtm_dst_len = length;
     header.rtm_table = RT_TABLE_MAIN;
     header.rtm_protocol = RTPROT_STATIC;
     header.rtm_type = RTN_UNICAST;
-    begin(add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &header, sizeof(header));
-    attribute(RTA_DST, __builtin_bswap32(0x28000000u + (number << 8)));
+    begin(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &header, sizeof(header));
+    const uint64_t address[2] = {__builtin_bswap64(prefix), 0};
+    put(RTA_DST, address, sizeof(address));
+    const uint64_t via[2] = {__builtin_bswap64(0xfe80ull << 48), __builtin_bswap64(gateway)};
+    put(RTA_GATEWAY, via, sizeof(via));
     attribute(RTA_OIF, static_cast<uint32_t>(ifindex));
-    attribute(RTA_GATEWAY, __builtin_bswap32(gateway));
+    end();
+  }
+  // The same as route() on a nexthop object.
+  void route_on(uint32_t nexthop_id, uint32_t number) {
+    begin_route(true, 0x28000000u + (number << 8), 24);
+    attribute(RTA_NH_ID, nexthop_id);
     end();
   }
   void neighbour(uint32_t address, int ifindex, uint32_t mac) {
@@ -67,6 +89,16 @@ class KernelLoad {
  private:
   static constexpr size_t kBatchBytes = 32768;
 
+  void begin_route(bool add, uint32_t prefix, uint8_t length) {
+    rtmsg header{};
+    header.rtm_family = AF_INET;
+    header.rtm_dst_len = length;
+    header.rtm_table = RT_TABLE_MAIN;
+    header.rtm_protocol = RTPROT_STATIC;
+    header.rtm_type = RTN_UNICAST;
+    begin(add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &header, sizeof(header));
+    attribute(RTA_DST, __builtin_bswap32(prefix));
+  }
   void begin(uint16_t type, int flags, const void* header, size_t size) {
     start_ = buffer_.size();
     const nlmsghdr message{0, type, static_cast<uint16_t>(NLM_F_REQUEST | flags), 0, 0};

@@ -18,6 +18,8 @@
 #include "config/config.hpp"
 #include "control/control.hpp"
 #include "control/event_loop.hpp"
+#include "netlink/recorder.hpp"
+#include "netlink/socket.hpp"
 #include "options.hpp"
 #include "shell/console.hpp"
 #include "shell/server.hpp"
@@ -79,7 +81,7 @@ void on_signal(control::EventLoop& loop, int fd, control::Control* control) {
   }
 }
 
-int run(const Options& options, const config::Config& config, int signals) {
+int run(const Options& options, const config::Config& config, const netlink::Open& kernel, int signals) {
   std::vector<unsigned> workers;
   unsigned lcore;
   RTE_LCORE_FOREACH_WORKER(lcore) workers.push_back(lcore);
@@ -91,7 +93,7 @@ int run(const Options& options, const config::Config& config, int signals) {
   control::EventLoop loop;
   control::Control* ready = nullptr;
   loop.add_fd(signals, EPOLLIN, [&](uint32_t) { on_signal(loop, signals, ready); });
-  auto control = control::Control::create(loop, config, options.config, workers);
+  auto control = control::Control::create(loop, config, options.config, workers, kernel);
   if (!control) return complain(kFailed, control.error().message);
   ready = control->get();
   auto server = shell::Server::create(loop, **control, socket_path(options));
@@ -134,12 +136,19 @@ int main(const std::vector<std::string>& argv) {
   const auto config = load_config(options->config);
   if (!config) return kWrong;
 
+  netlink::Open kernel = netlink::Socket::open_channel;
+  if (!options->record.empty()) {
+    auto recorded = netlink::record(options->record, kernel);
+    if (!recorded) return complain(kWrong, recorded.error().message);
+    kernel = std::move(*recorded);
+  }
+
   const UniqueFd signals = block_signals();
   std::vector<std::string> eal = options->eal;
   if (start_eal(eal) < 0)
     return complain(rte_errno == EINVAL ? kWrong : kFailed,
                     "EAL did not start: " + errno_text(rte_errno) + "; its messages above say why");
-  const int status = run(*options, *config, signals.get());
+  const int status = run(*options, *config, kernel, signals.get());
   rte_eal_cleanup();
   return status;
 }

@@ -16,11 +16,12 @@ struct Option {
   void (*apply)(Options&, std::string value);
 };
 
-constexpr std::array<Option, 7> kOptions{{
+constexpr std::array<Option, 8> kOptions{{
     {"--config", "-c", "FILE", [](Options& o, std::string v) { o.config = std::move(v); }},
     {"--interactive", "-i", "", [](Options& o, std::string) { o.interactive = true; }},
     {"--cmdline-file", "", "FILE", [](Options& o, std::string v) { o.cmdline_file = std::move(v); }},
     {"--socket", "", "PATH", [](Options& o, std::string v) { o.socket = std::move(v); }},
+    {"--record", "", "FILE", [](Options& o, std::string v) { o.record = std::move(v); }},
     {"--check", "", "", [](Options& o, std::string) { o.action = Options::Action::check; }},
     {"--version", "", "", [](Options& o, std::string) { o.action = Options::Action::version; }},
     {"--help", "-h", "", [](Options& o, std::string) { o.action = Options::Action::help; }},
@@ -119,6 +120,7 @@ std::string usage() {
   -i, --interactive        shell on stdin and stdout
       --cmdline-file FILE  run these shell commands after start
       --socket PATH        shell socket (default /run/culvert/<EAL file prefix>.sock)
+      --record FILE        write the kernel's netlink messages there, to be replayed (doc/mirror.md)
       --check              read the config, print each error as FILE:LINE:COL: message; touches no device
       --version, --help
 

@@ -15,6 +15,7 @@ struct Options {
   std::string config = "/etc/culvert/culvert.yaml";
   std::string cmdline_file;  // empty: none
   std::string socket;        // empty: /run/culvert/<EAL file prefix>.sock
+  std::string record;        // empty: nothing is recorded
   bool interactive = false;
 };
 

@@ -57,12 +57,13 @@ Control::~Control() {
 
 Result<std::unique_ptr<Control>> Control::create(EventLoop& loop, const config::Config& config,
                                                  const std::string& config_file,
-                                                 const std::vector<unsigned>& worker_lcores) {
+                                                 const std::vector<unsigned>& worker_lcores,
+                                                 const netlink::Open& kernel) {
   std::unique_ptr<Control> control(new Control(loop, config, config_file));
   Status status = control->check_offload(config.offload);
   if (status) status = control->watch_ports();
   if (status) status = control->open_ports(worker_lcores);
-  if (status) status = control->sync_with_kernel();
+  if (status) status = control->sync_with_kernel(kernel);
   if (status) status = control->check_netdevs();
   if (status) status = control->start_dataplane(worker_lcores);
   if (status) status = control->start_gids();
@@ -106,8 +107,8 @@ Status Control::open_ports(const std::vector<unsigned>& worker_lcores) {
   return {};
 }
 
-Status Control::sync_with_kernel() {
-  auto mirror = mirror::Mirror::create({.domain = domain_.get(), .netns = config_.netns});
+Status Control::sync_with_kernel(const netlink::Open& kernel) {
+  auto mirror = mirror::Mirror::create({.domain = domain_.get(), .netns = config_.netns, .open = kernel});
   if (!mirror) return tl::make_unexpected(mirror.error());
   mirror_ = std::move(*mirror);
   mirror_->subscribe(*this);

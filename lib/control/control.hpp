@@ -39,12 +39,13 @@ namespace culvert::control {
 class Control final : public Api, private mirror::Listener {
  public:
   // Opens the ports, makes the first sync with the kernel, resolves the configured tunnels and starts the
-  // workers on `worker_lcores`. `config_file` is what reload() reads again. EAL must run; `loop` outlives the
-  // object and is turned meanwhile. Error: a device or a kernel that fails, or a configuration that does not
-  // fit them, and what would be right.
+  // workers on `worker_lcores`. `config_file` is what reload() reads again, `kernel` opens the mirror's
+  // channels. EAL must run; `loop` outlives the object and is turned meanwhile. Error: a device or a kernel
+  // that fails, or a configuration that does not fit them, and what would be right.
   static Result<std::unique_ptr<Control>> create(EventLoop& loop, const config::Config& config,
                                                  const std::string& config_file,
-                                                 const std::vector<unsigned>& worker_lcores);
+                                                 const std::vector<unsigned>& worker_lcores,
+                                                 const netlink::Open& kernel = netlink::Socket::open_channel);
   ~Control() override;
 
   std::vector<PortView> ports() override;
@@ -84,7 +85,7 @@ class Control final : public Api, private mirror::Listener {
 
   // The steps of create(), in order.
   Status open_ports(const std::vector<unsigned>& worker_lcores);
-  Status sync_with_kernel();
+  Status sync_with_kernel(const netlink::Open& kernel);
   Status check_netdevs() const;
   Status start_dataplane(const std::vector<unsigned>& worker_lcores);
   Status start_gids();

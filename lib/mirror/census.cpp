@@ -142,8 +142,8 @@ void Census::find_stale() {
     append(stale_, store_.table<Link>().older_than(oldest_));
     append(stale_, store_.table<Address>().older_than(oldest_));
     append(stale_, store_.table<Neighbour>().older_than(oldest_));
-    append(stale_, store_.table<PolicyRule>().older_than(oldest_));
   }
+  append(stale_, store_.table<PolicyRule>().older_than(oldest_));
   append(stale_, store_.table<Nexthop>().older_than(oldest_));
   stale_rows_ = store_.routes().older_than(oldest_);
 }

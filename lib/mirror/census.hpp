@@ -18,7 +18,7 @@ class Census {
   explicit Census(Store& store) : store_(store) {}
   ~Census() { forget(); }
 
-  // A dump begins. `everything`: of all kinds, else of those that the kernel changes silently.
+  // A dump begins. `everything`: of all kinds, else of those that the self-check compares.
   void begin(bool everything);
   void take(const netlink::Object& object);
   void take(const Route& route);

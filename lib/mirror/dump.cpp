@@ -17,7 +17,7 @@ constexpr DumpKind kKinds[] = {
     {RTM_GETLINK, AF_UNSPEC},    {RTM_GETNEIGH, AF_UNSPEC}, {RTM_GETADDR, AF_INET},
     {RTM_GETADDR, AF_INET6},     {RTM_GETRULE, AF_INET},    {RTM_GETRULE, AF_INET6},
     {RTM_GETNEXTHOP, AF_UNSPEC}, {RTM_GETROUTE, AF_INET},   {RTM_GETROUTE, AF_INET6}};
-constexpr size_t kSilentKinds = 3;
+constexpr size_t kCheckedKinds = 5;
 
 // A kernel without IPv6 or nexthop objects has none to tell.
 bool is_unsupported(int code) { return code == -EOPNOTSUPP || code == -EAFNOSUPPORT; }
@@ -25,7 +25,7 @@ bool is_unsupported(int code) { return code == -EOPNOTSUPP || code == -EAFNOSUPP
 }  // namespace
 
 std::span<const DumpKind> all_kinds() { return kKinds; }
-std::span<const DumpKind> silent_kinds() { return all_kinds().last(kSilentKinds); }
+std::span<const DumpKind> checked_kinds() { return all_kinds().last(kCheckedKinds); }
 
 void Dump::start(std::span<const DumpKind> kinds) {
   kinds_ = kinds;

@@ -18,8 +18,9 @@ struct DumpKind {
 // event that is older than the dump of the routes then see the state that the kernel had
 // (doc/architecture.md).
 std::span<const DumpKind> all_kinds();
-// What the kernel changes without a word.
-std::span<const DumpKind> silent_kinds();
+// What the self-check compares: nexthops and routes, which the kernel changes without a word, and policy
+// rules, which choose among them.
+std::span<const DumpKind> checked_kinds();
 
 // Has a socket of its own: answers never crowd out events, and the kernel waits for us to read them.
 class Dump {

@@ -287,7 +287,7 @@ void Mirror::Impl::begin_check() {
   check_at_ = TimePoint::max();
   disturbed_ = false;
   census_.begin(false);
-  dump_.start(silent_kinds());
+  dump_.start(checked_kinds());
   phase_ = Phase::check;
   wake();
 }
@@ -313,6 +313,7 @@ TimePoint Mirror::Impl::next_timer() const {
 void Mirror::Impl::on_timer(TimePoint now) {
   if (now < next_timer()) return;
   now_ = now;
+  if (events_) events_->note(netlink::Prompt::timer);
   if (phase_ == Phase::live) return begin_check();
   if (phase_ != Phase::back_off) return;
   if (!events_) return lost();
@@ -322,6 +323,7 @@ void Mirror::Impl::on_timer(TimePoint now) {
 
 void Mirror::Impl::resync() {
   if (!events_) return lost();
+  events_->note(netlink::Prompt::resync);
   begin_epoch();
 }
 

@@ -11,8 +11,8 @@
 // (af_netlink.c, NETLINK_S_CONGESTED), so the dump is asked for only then. Settle: the differences of a whole
 // and consistent dump are entered (census.hpp). Replay: the queue.
 //
-// The self-check compares nexthops and routes with a dump while events go on; it counts only if no event but
-// of neighbours came between its request and a barrier after its end.
+// The self-check compares policy rules, nexthops and routes with a dump while events go on; it counts only if
+// no event but of neighbours came between its request and a barrier after its end.
 #pragma once
 
 #include <deque>

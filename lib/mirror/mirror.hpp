@@ -41,9 +41,11 @@ struct Stats {
 };
 
 struct Options {
-  rcu::Domain* domain = nullptr;                   // the process's, which outlives the mirror; null: its own
-  std::string netns;                               // `kernel.netns`: name or path; empty: the caller's
-  size_t receive_buffer_bytes = 32 * 1024 * 1024;  // of the event socket
+  rcu::Domain* domain = nullptr;  // the process's, which outlives the mirror; null: its own
+  std::string netns;              // `kernel.netns`: name or path; empty: the caller's
+  // Of the event socket. The kernel takes memory for what waits only: most for the RTM_NEWROUTEs after a
+  // change of a nexthop object that a million routes are on.
+  size_t receive_buffer_bytes = 256 * 1024 * 1024;
   Duration check_after = std::chrono::seconds(1);  // quiet time after which the mirror checks itself
   netlink::Open open =
       netlink::Socket::open_channel;               // of events first, then of dumps; anew when one is lost

@@ -32,6 +32,9 @@ enum class Received {
   lost,      // the socket is unusable: open a new one
 };
 
+// What makes the owner of a channel begin something without a message.
+enum class Prompt { timer, resync };
+
 // One thread at a time.
 class Channel {
  public:
@@ -46,6 +49,9 @@ class Channel {
   // Completes the header (port, sequence number) and sends. Returns the sequence number, which the answers
   // carry.
   virtual Result<uint32_t> send(MessagePtr message) = 0;
+
+  // Told when that happens: recordings keep it, to others it is nothing.
+  virtual void note(Prompt) {}
 };
 
 // Opens one: Socket::open_channel, or another in its place.

@@ -125,13 +125,14 @@ eswitch_over() {
 
 ready_or_gone() { grep -q '^culvert: ready' "$RUN/culvert.log" || ! kill -0 "$CULVERT_PID" 2>/dev/null; }
 
-# start_culvert [EAL OPTION ...]: with $RUN/culvert.yaml (made by config where there is none), until it says ready
+# start_culvert [EAL OPTION ...]: with $RUN/culvert.yaml (made by config where there is none) and its own OPTIONS, until it
+# says ready
 start_culvert() {
   [ -f "$RUN/culvert.yaml" ] || config > "$RUN/culvert.yaml"
   [ $# -gt 0 ] || set -- --vdev net_af_packet0,iface=uplink0 --vdev net_af_packet1,iface=tenant0
   : > "$RUN/culvert.log"
   ip netns exec "$gw" "$BUILD/app/culvert/culvert" --lcores "${LCORES:-0,1}" ${MEMORY:---no-huge -m 512} --no-pci \
-    --file-prefix "$NS" "$@" -- -c "$RUN/culvert.yaml" --socket "$SOCKET" >> "$RUN/culvert.log" 2>&1 &
+    --file-prefix "$NS" "$@" -- -c "$RUN/culvert.yaml" --socket "$SOCKET" ${OPTIONS:-} >> "$RUN/culvert.log" 2>&1 &
   CULVERT_PID=$!
   wait_for 60 ready_or_gone
   grep -q '^culvert: ready' "$RUN/culvert.log" || fail "culvert did not become ready"

@@ -136,6 +136,19 @@ TEST_F(BadKernel, ADumpThatDoesNotEndChangesNothing) {
   EXPECT_NE(mirror->stats().state.find("reads the kernel's tables: 0 objects so far"), std::string::npos);
 }
 
+// The first sync of a large kernel takes its time: a line a second says how far it is.
+TEST_F(BadKernel, ALongSyncTellsThatItGoesOn) {
+  const TimePoint begin = Clock::now();
+  ::testing::internal::CaptureStderr();
+  for (int tenth = 0; tenth < 35; ++tenth) mirror->poll(64, begin + tenth * 100ms);
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  const std::string line = "epoch 2: reads the kernel's tables: 0 objects so far";
+  size_t told = 0;
+  for (size_t at = log.find(line); at != std::string::npos; at = log.find(line, at + 1)) ++told;
+  EXPECT_EQ(told, 3u) << log;
+  EXPECT_EQ(mirror->stats().state, "reads the kernel's tables: 0 objects so far");
+}
+
 // Longer than any buffer: what was cut off is not known. New sockets are opened, of the real kernel.
 TEST_F(BadKernel, ATruncatedDumpIsBegunAnew) {
   for (int turn = 0; turn < 10; ++turn) mirror->poll(64, Clock::now());
@@ -146,6 +159,39 @@ TEST_F(BadKernel, ATruncatedDumpIsBegunAnew) {
   EXPECT_TRUE(mirror->stats().consistent);
   EXPECT_EQ(lines(*mirror), state);
   EXPECT_EQ(replica.deltas.size(), deltas);
+}
+
+// Hears nothing of policy rules.
+class Deaf : public netlink::Channel {
+ public:
+  explicit Deaf(std::unique_ptr<netlink::Channel> real) : real_(std::move(real)) {}
+  int fd() const override { return real_->fd(); }
+  netlink::Received receive(const std::function<void(const nlmsghdr&)>& handle) override {
+    return real_->receive([&](const nlmsghdr& message) {
+      if (message.nlmsg_type != RTM_NEWRULE && message.nlmsg_type != RTM_DELRULE) handle(message);
+    });
+  }
+  Result<uint32_t> send(netlink::MessagePtr message) override { return real_->send(std::move(message)); }
+
+ private:
+  const std::unique_ptr<netlink::Channel> real_;
+};
+
+TEST_F(Lab, TheSelfCheckComparesPolicyRulesToo) {
+  make_links();
+  ip("rule add pref 100 lookup 100");
+  const auto open = [](const netlink::SocketOptions& wanted) -> Result<std::unique_ptr<netlink::Channel>> {
+    auto real = netlink::Socket::open_channel(wanted);
+    if (!wanted.events) return real;
+    return std::make_unique<Deaf>(std::move(*real));
+  };
+  auto mirror = make({.open = open});
+  sync(*mirror);
+  ip("rule del pref 100\nrule add pref 200 lookup 200\nlink set v1 mtu 1400");
+  sync(*mirror);
+  check(*mirror);
+  EXPECT_EQ(mirror->stats().corrections, 2u) << "one to remove and one to add";
+  expect_fresh(*mirror);
 }
 
 }  // namespace

@@ -134,6 +134,21 @@ class Replica : public Listener {
   }
 };
 
+// What the deltas add up to is what the mirror has.
+inline void expect_replica(const Mirror& mirror, const Replica& replica) {
+  std::vector<std::string> have;
+  for (const std::string& line : replica.objects) have.push_back(line);
+  std::vector<std::string> want;
+  for (const Link* link : mirror.links()) want.push_back(text(*link));
+  for (const Address* address : mirror.addresses()) want.push_back(text(*address));
+  for (const Neighbour* neighbour : mirror.neighbours()) want.push_back(text(*neighbour));
+  for (const Nexthop* nexthop : mirror.nexthops()) want.push_back(text(*nexthop));
+  for (const PolicyRule& rule : mirror.rules()) want.push_back(text(rule));
+  for (const Route& route : mirror.routes()) want.push_back(told(route));
+  std::sort(want.begin(), want.end());
+  EXPECT_EQ(have, want);
+}
+
 class Lab : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -245,20 +260,6 @@ class Lab : public ::testing::Test {
     EXPECT_EQ(mirror.stats().epoch, 1u);
     expect_replica(mirror, replica);
   }
-  static void expect_replica(const Mirror& mirror, const Replica& replica) {
-    std::vector<std::string> have;
-    for (const std::string& line : replica.objects) have.push_back(line);
-    std::vector<std::string> want;
-    for (const Link* link : mirror.links()) want.push_back(text(*link));
-    for (const Address* address : mirror.addresses()) want.push_back(text(*address));
-    for (const Neighbour* neighbour : mirror.neighbours()) want.push_back(text(*neighbour));
-    for (const Nexthop* nexthop : mirror.nexthops()) want.push_back(text(*nexthop));
-    for (const PolicyRule& rule : mirror.rules()) want.push_back(text(rule));
-    for (const Route& route : mirror.routes()) want.push_back(told(route));
-    std::sort(want.begin(), want.end());
-    EXPECT_EQ(have, want);
-  }
-
   // The descriptors of this process that are sockets.
   static std::set<int> socket_fds() {
     std::set<int> fds;

@@ -5,7 +5,7 @@
 #include <random>
 
 #include "kernel_routes.hpp"
-#include "mirror_lab.hpp"
+#include "recorded.hpp"
 
 namespace culvert::mirror {
 namespace {
@@ -170,7 +170,7 @@ class Random : public Lab {
     ip("link add v0 type veth peer name p0\nlink add v1 type veth peer name p1\n"
        "link add v2 type veth peer name p2");
     for (const char* name : {"v0", "p0", "v1", "p1", "v2", "p2"}) ip(fmt::format("link set {} up", name));
-    mirror = make();
+    mirror = make({.open = file.opener()});
     replica.allows_twins = true;
     mirror->subscribe(replica);
     sync(*mirror);
@@ -191,6 +191,7 @@ class Random : public Lab {
     if (from->local.family() == flow.dst.family() && from->scope == RT_SCOPE_UNIVERSE) flow.src = from->local;
     return flow;
   }
+  RecordingPath file;
   Replica replica;
   std::unique_ptr<Mirror> mirror;
   KernelRoutes kernel;
@@ -222,6 +223,7 @@ TEST_F(Random, OperationsOnEverything) {
   EXPECT_EQ(mirror->stats().corrections, 0u);
   EXPECT_EQ(mirror->stats().malformed, 0u);
   EXPECT_GT(answered, count / 400) << "too few of the questions had an answer";
+  expect_replays(file, std::move(mirror), replica);
 }
 
 }  // namespace

@@ -108,6 +108,30 @@ TEST_F(Scale, FlushAndReloadWithABufferTooSmall) {
   mirror->unsubscribe(replica);
 }
 
+// net.ipv4.nexthop_compat_mode: the kernel tells of every route on it, and none of them is another.
+TEST_F(Scale, TheFloodAfterANexthopChangesNothing) {
+  ip("nexthop add id 1 via 10.0.0.9 dev v0");
+  {
+    KernelLoad load;
+    for (uint32_t i = 0; i < routes; ++i) load.route_on(1, i);
+  }
+  auto mirror = make();
+  settle(*mirror);
+  Replica replica;
+  mirror->subscribe(replica);
+  replica.deltas.clear();
+  while_pumping(*mirror, [] { ip("nexthop replace id 1 via 10.0.0.8 dev v0"); });
+  settle(*mirror);
+  EXPECT_EQ(replica.deltas_with("nexthop 1 "), 2u) << "before and after";
+  EXPECT_EQ(replica.deltas_with("route "), 0u);
+  EXPECT_EQ(mirror->stats().overruns, 0u);
+  EXPECT_EQ(mirror->stats().epoch, 1u);
+  EXPECT_EQ(mirror->lookup(RT_TABLE_MAIN, *net::IpAddr::parse("40.0.0.1"))->hops[0].via,
+            net::IpAddr::parse("10.0.0.8"));
+  expect_equal(*mirror);
+  mirror->unsubscribe(replica);
+}
+
 TEST_F(Scale, NeighboursThatChangeAllTheTime) {
   {
     KernelLoad load;

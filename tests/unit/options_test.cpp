@@ -17,6 +17,8 @@ TEST(Options, SplitsAtTheDashes) {
   EXPECT_EQ(options->config, "a.yaml");
   EXPECT_TRUE(options->interactive);
   EXPECT_EQ(options->socket, "/tmp/s");
+  EXPECT_TRUE(options->record.empty());
+  EXPECT_EQ(parse({"--", "--record", "file"})->record, "file");
 }
 
 TEST(Options, WorkAloneWithoutDashes) {
@@ -41,6 +43,7 @@ TEST(Options, ErrorsNameTheArgument) {
       {{"--", "stray"}, "unknown option 'stray'"},
       {{"--", "--config"}, "--config needs a value"},
       {{"--", "--config="}, "--config needs a value"},
+      {{"--record", "file", "-l", "0"}, "--record is culvert's own option"},
       {{"--", "--interactive=yes"}, "--interactive takes no value"},
   };
   for (const Case& test : cases) {
