@@ -2,6 +2,7 @@
 #include <rte_bus_vdev.h>
 
 #include <atomic>
+#include <deque>
 #include <thread>
 
 #include "rig.hpp"
@@ -75,15 +76,17 @@ class TwoWorkers : public ::testing::Test {
     path->flow_counters(round % 1000);
   }
 
-  // One worker's thread: makes its own traffic, changing stations, and runs the worker's turns.
-  void work(unsigned worker, unsigned turns) {
+  // Of changing stations.
+  static Bytes bridged(unsigned turn, unsigned place) {
+    const unsigned station = (turn + place) % 400;
+    return udp_frame(1 + (station * 7 + place) % 400, 1 + station, 64);
+  }
+
+  // One worker's thread: makes its own traffic, and runs the worker's turns.
+  void work(unsigned worker, unsigned turns, Bytes (*frame_of)(unsigned turn, unsigned place) = bridged) {
     domain->online(1 + worker);
     for (unsigned i = 0; i < turns; ++i) {
-      for (unsigned j = 0; j < 8; ++j) {
-        const unsigned station = (i + j) % 400;
-        const Bytes frame = udp_frame(1 + (station * 7 + j) % 400, 1 + station, 64);
-        tenants[worker]->arrive(frame);
-      }
+      for (unsigned j = 0; j < 8; ++j) tenants[worker]->arrive(frame_of(i, j));
       path->worker(worker).turn();
       if (i % 64 == 0) {
         domain->offline(1 + worker);
@@ -136,6 +139,115 @@ TEST_F(TwoWorkers, ForwardWhileEverythingChanges) {
   EXPECT_GT(stats.learned, 100u);
   EXPECT_GT(stats.forwarded, 1000u);
   EXPECT_EQ(stats.rx, 2u * 4000 * 8);
+}
+
+// To 64 networks of 16 stations each, all of which may be routed or not.
+Bytes routed(unsigned turn, unsigned place) {
+  const uint32_t destination = 0x0a070000 | ((turn * 8 + place) % 64) << 8 | turn % 16;
+  return ethernet(mac(kOurMac), mac(0xa1), 0x0800,
+                  ipv4({.dst = destination}, udp(1000 + turn % 100, 9, Bytes(20, 1))));
+}
+
+// Hops that come, change and go by the rules of control/hop_ids.hpp, with routes on them and neighbours
+// behind them.
+class Router {
+ public:
+  Router(dataplane::Dataplane& path, rcu::Domain& domain) : path_(path), domain_(domain) {
+    for (dataplane::HopId id = 1; id < 200; ++id) free_.push_back(id);
+  }
+
+  void set_route(unsigned number, const std::vector<dataplane::WeightedWay>& ways) {
+    give_back(path_.routes(0)->set(prefix(number), take(ways)));
+  }
+  void erase_route(unsigned number) { give_back(path_.routes(0)->set(prefix(number), fib::kNoRoute)); }
+  void change_hop(unsigned number, const std::vector<dataplane::WeightedWay>& ways) {
+    const dataplane::HopId hop = path_.routes(0)->find(prefix(number).address);
+    if (hop != fib::kNoRoute) path_.set_hop(hop, dataplane::make_route_hop(ways));
+  }
+  void set_neighbour(unsigned number, const dataplane::Way& way) {
+    const net::IpAddr ip = *net::IpAddr::parse(fmt::format("10.7.{}.{}", number % 64, number % 16));
+    give_back(path_.neighbours(2).set({ip, 32}, number % 3 == 0 ? fib::kNoRoute : take({{way, 1}})));
+  }
+  // The same routes, built at once.
+  void rebuild() {
+    std::vector<fib::Route<4>> all;
+    for (unsigned number = 0; number < 64; ++number) {
+      const dataplane::HopId hop = path_.routes(0)->find(prefix(number).address);
+      if (hop != fib::kNoRoute) all.push_back({fib::address_of<4>(prefix(number).address), 24, hop});
+    }
+    path_.routes(0)->v4.load(all);
+  }
+  // Numbers that no worker can have read any more.
+  void reclaim() {
+    for (; !gone_.empty() && domain_.passed(gone_.front().first); gone_.pop_front()) {
+      path_.remove_hop(gone_.front().second);
+      free_.push_back(gone_.front().second);
+    }
+  }
+
+ private:
+  static net::Prefix prefix(unsigned number) {
+    return *net::Prefix::parse(fmt::format("10.7.{}.0/24", number % 64));
+  }
+  dataplane::HopId take(const std::vector<dataplane::WeightedWay>& ways) {
+    if (free_.empty()) return fib::kNoRoute;
+    const dataplane::HopId id = free_.back();
+    free_.pop_back();
+    path_.set_hop(id, dataplane::make_route_hop(ways));
+    return id;
+  }
+  void give_back(dataplane::HopId id) {
+    if (id != fib::kNoRoute) gone_.push_back({domain_.start(), id});
+  }
+
+  dataplane::Dataplane& path_;
+  rcu::Domain& domain_;
+  std::vector<dataplane::HopId> free_;
+  std::deque<std::pair<uint64_t, dataplane::HopId>> gone_;
+};
+
+// Routes, hops, neighbours and the network itself come, change and go while both workers route.
+TEST_F(TwoWorkers, RouteWhileEverythingChanges) {
+  using dataplane::Way;
+  path->set_own_macs(0, {to_mac(kOurMac)});
+  path->set_own_macs(1, {to_mac(kOurMac)});
+  const auto set_networks = [&](bool also_second) {
+    std::vector<dataplane::NetworkSpec> specs{{.id = 0, .ports = {0, 2}, .encaps = {0, 1}, .routed = true}};
+    if (also_second) specs.push_back({.id = 1, .ports = {1}, .encaps = {2, 3}, .routed = true});
+    EXPECT_TRUE(path->set_networks(specs));
+  };
+  set_networks(true);
+  for (unsigned encap = 0; encap < 4; ++encap) resolve(encap, 5);
+  Router router(*path, *domain);
+  std::vector<std::thread> workers;
+  for (unsigned worker = 0; worker < kWorkers; ++worker)
+    workers.emplace_back([this, worker] { work(worker, 4000, routed); });
+  TimePoint now{seconds(1)};
+  const auto station = [](unsigned number) {
+    return Way{.kind = Way::Kind::station, .port = 2, .dst_mac = to_mac(number), .src_mac = to_mac(kOurMac)};
+  };
+  for (unsigned round = 0; done != kWorkers; ++round) {
+    now += milliseconds(700);
+    path->poll(now, 64);
+    router.reclaim();
+    const Way tunnel{.kind = Way::Kind::tunnel, .encap = round % 2};
+    const Way on_link{.kind = Way::Kind::on_link, .port = 2};
+    router.set_route(round, {{round % 3 == 0 ? on_link : tunnel, 1}});
+    router.change_hop(round * 5, {{tunnel, 1 + round % 4}, {station(round), 2}});
+    router.set_neighbour(round * 7, station(round));
+    if (round % 4 == 0) router.erase_route(round * 3);
+    if (round % 50 == 10) router.rebuild();
+    if (round % 50 == 20) set_networks(round % 100 == 20);
+    resolve(round % 4, round);
+  }
+  for (auto& worker : workers) worker.join();
+  const auto stats = path->stats();
+  EXPECT_EQ(stats.rx, 2u * 4000 * 8);
+  EXPECT_GT(stats.encapsulated, 100u);
+  EXPECT_GT(stats.forwarded, stats.encapsulated);
+  uint64_t dropped = 0;
+  for (const uint64_t count : stats.drops) dropped += count;
+  EXPECT_EQ(stats.forwarded + dropped + stats.exceptions, stats.rx) << "each is sent on or has a reason";
 }
 
 // The real loop on real lcores: launched, idle, stopped; every packet arrives.
