@@ -102,6 +102,12 @@ Status Control::open_ports(const std::vector<unsigned>& worker_lcores) {
     const auto index = static_cast<size_t>(
         std::ranges::find(ports_, port, &std::unique_ptr<port::Port>::get) - ports_.begin());
     prepared_[index] = Hardware::prepare(*port, config_.ports[index]);
+    if (prepared_[index].isolated && config::takes_flows(config_, port->name()))
+      return error(
+          "port {}: of a NIC that its netdev shares (kernel_path: bifurcated) culvert gets tunnel packets "
+          "only, and not "
+          "what a network's tenants send; leave out netdev, or say kernel_path: none",
+          port->name());
     if (const Status started = port->start(); !started) return started;
   }
   return {};

@@ -77,7 +77,7 @@ class Control final : public Api, private mirror::Listener {
   // A port whose device is gone: closed when nobody uses it.
   struct Leaving {
     size_t port = 0;
-    dataplane::Fence fence;      // of the workers
+    uint64_t grace = 0;          // RCU token: then no worker uses it
     bool without_rules = false;  // the offload thread has done with it
   };
 

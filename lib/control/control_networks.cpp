@@ -54,7 +54,8 @@ std::vector<L3Spec> Control::l3_specs() const {
     }
     for (const std::string& name : network.ports) {
       const dataplane::PortIndex index = port_index(name);
-      spec.ports.push_back({index, config_.ports[index].netdev, ports_[index]->mac(), ports_[index]->mtu()});
+      const port::Port& port = *ports_[index];
+      spec.ports.push_back({index, config_.ports[index].netdev, port.mac(), port.mtu(), port.is_removed()});
     }
   }
   return specs;

@@ -35,8 +35,9 @@ void Control::on_ports_removed() {
     resolver_->remove_port(index);
     resolver_->flush(Clock::now());
     gids_->remove_port(index);
+    l3_->remove_port(index);
     dataplane_->remove_port(index);
-    Leaving& leaving = leaving_.emplace_back(Leaving{.port = i, .fence = dataplane_->fence()});
+    Leaving& leaving = leaving_.emplace_back(Leaving{.port = i, .grace = domain_->start()});
     hardware_->remove_port(index, [&leaving] { leaving.without_rules = true; });
   }
 }
@@ -44,7 +45,7 @@ void Control::on_ports_removed() {
 void Control::close_removed_ports() {
   std::erase_if(leaving_, [this](const Leaving& leaving) {
     port::Port& port = *ports_[leaving.port];
-    if (!leaving.without_rules || !dataplane_->passed(leaving.fence) || !port::may_close(port, ports_))
+    if (!leaving.without_rules || !domain_->passed(leaving.grace) || !port::may_close(port, ports_))
       return false;
     port.close();
     kLog.info("port {}: closed", port.name());

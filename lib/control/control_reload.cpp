@@ -100,8 +100,17 @@ Status Control::check_reload(const Reload& reload) const {
     status = check_free("flow", reload.flows.added,
                         [this](const std::string& name) { return flows_.find(name) != nullptr; });
   if (!status) return status;
-  for (const config::Port& port : wanted.ports) {
-    if (config::takes_flows(wanted, port.name)) continue;
+  for (size_t i = 0; i < wanted.ports.size(); ++i) {
+    const config::Port& port = wanted.ports[i];
+    const bool takes_flows = config::takes_flows(wanted, port.name);
+    if (takes_flows != config::takes_flows(config_, port.name) &&
+        hardware_->takes_rules(static_cast<offload::PortIndex>(i)))
+      return error(
+          "port {}: it comes into a network or leaves it; its NIC's rules are made for what it is, so that "
+          "needs "
+          "a restart",
+          port.name);
+    if (takes_flows) continue;
     for (const auto& [name, row] : flows_.rows())
       if (row.source == FlowStore::Source::shell && row.flow.port == port.name)
         return error("the shell's flow {}: {}; `flow del {}` first", name, config::takes_no_flows(port.name),

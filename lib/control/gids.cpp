@@ -60,20 +60,33 @@ Gids::~Gids() {
 
 void Gids::poll() {
   follower_->flush();
-  for (const net::IpAddr& address : follower_->take_touched())
-    if (!follower_->is_wanted(address)) world_.changed(address);
+  unclear_.merge(follower_->take_touched());
   std::vector<Request> requests;
   {
     const std::lock_guard lock(requests_mutex_);
     requests.swap(requests_);
   }
   for (Request& request : requests) handle(std::move(request));
+  clear_up();
   finish_departures();
 }
 
-bool Gids::admits(const net::IpAddr& local) const {
-  return admitted_.contains(local) || follower_->is_elsewhere(local);
+// What may be admitted by an entry that is on its way is looked at when that is in, or refused.
+void Gids::clear_up() {
+  const bool quiet = updater_->pending() == 0;
+  if (quiet) unclear_.merge(moving_);
+  std::erase_if(unclear_, [&](const net::IpAddr& address) {
+    if (!quiet && follower_->is_wanted(address) && !admits(address)) return false;
+    world_.changed(address);
+    return true;
+  });
 }
+
+bool Gids::admits(const net::IpAddr& local) const {
+  return admitted_.contains(local) || moving_.contains(local) || follower_->is_elsewhere(local);
+}
+
+bool Gids::is_settled() const { return updater_->pending() == 0 && unclear_.empty() && moving_.empty(); }
 
 Status Gids::add_gid(const gid::Entry& entry) {
   tell_and_sleep(entry, true);
@@ -102,10 +115,13 @@ void Gids::tell_and_sleep(const gid::Entry& entry, bool admit) {
 void Gids::handle(Request request) {
   const net::IpAddr& address = request.address;
   const bool before = admits(address);
-  if (request.admit)
+  if (request.admit) {
     ++admitted_[address];
-  else if (--admitted_[address] == 0)
+    moving_.erase(address);
+  } else if (--admitted_[address] == 0) {
     admitted_.erase(address);
+    if (follower_->is_wanted(address)) moving_.insert(address);
+  }
   const bool now = admits(address);
   if (now != before) world_.changed(address);
   if (now || !before || !world_.is_used(address)) return request.done.set_value();

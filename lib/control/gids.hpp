@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,8 +55,8 @@ class Gids final : private gid::Provider {
   void remove_port(size_t port) { follower_->remove_port(tables_[port]); }
   // Tunnel packets to this address are ours: a port's table has it as a GID, or it is on a link of no port.
   bool admits(const net::IpAddr& local) const;
-  // No update is queued or under way.
-  bool is_settled() const { return updater_->pending() == 0; }
+  // No update is queued or under way, and what each means has been said.
+  bool is_settled() const;
   std::vector<GidView> views() const;
 
  private:
@@ -82,6 +83,7 @@ class Gids final : private gid::Provider {
   void tell_and_sleep(const gid::Entry& entry, bool admit);
 
   void handle(Request request);
+  void clear_up();
   void finish_departures();
 
   EventLoop& loop_;
@@ -99,6 +101,9 @@ class Gids final : private gid::Provider {
   bool closed_ = false;
 
   std::map<net::IpAddr, unsigned> admitted_;  // by how many entries
+  // Of which admits() may say something else by now, not told yet; and those that have left one link, or one
+  // entry, for another whose entry is on its way: admitted meanwhile.
+  std::set<net::IpAddr> unclear_, moving_;
   std::deque<std::shared_ptr<Departure>> departures_;
 };
 

@@ -55,7 +55,9 @@ Result<std::unique_ptr<Hardware>> Hardware::create(EventLoop& loop, const config
     setup.ports.push_back({.name = ports[i]->name(),
                            .port_id = ports[i]->id(),
                            .rx_queues = ports[i]->rx_queue_count(),
-                           .wire = !config.ports[i].netdev.empty(),
+                           // One that tenants are behind is none, whatever the kernel has there: no tunnel
+                           // ends at it.
+                           .wire = !config::takes_flows(config, ports[i]->name()),
                            .prepared = prepared[i]});
   setup.mode = mode_of(config.offload.mode);
   setup.layout = layout_of(config.offload.layout);

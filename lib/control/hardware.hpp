@@ -63,6 +63,7 @@ class Hardware {
   std::optional<offload::FlowView> flow(const std::string& name) { return client_->find(name); }
   offload::EncapView encap(resolver::EncapId id) const { return offload_->encap(id); }
   offload::Latency latency() const { return offload_->latency(); }
+  bool takes_rules(offload::PortIndex port) const { return offload_->takes_rules(port); }
   offload::Operations operations() const { return offload_->operations(); }
   void barrier(std::function<void()> done) { offload_->barrier(std::move(done)); }
   void verify(std::function<void(std::vector<std::string>)> done) { offload_->verify(std::move(done)); }

@@ -180,6 +180,7 @@ std::vector<dataplane::WeightedWay> L3Hops::ways(Row& row) const {
   if (leads.port) {
     const auto port = std::ranges::find(ports_, *leads.port, &PortEnd::port);
     if (port == ports_.end()) return {{refusal(DropReason::hop_elsewhere), 1}};
+    if (port->removed) return {{refusal(DropReason::hop_down), 1}};
     const mirror::Link* const link = port->netdev.empty() ? nullptr : mirror_.link_by_name(port->netdev);
     const mirror::Link ethdev{.mac = port->mac, .mtu = port->mtu};
     return {{station_way(port->port, leads.dst_mac, link != nullptr ? *link : ethdev), 1}};
@@ -199,7 +200,9 @@ std::vector<dataplane::WeightedWay> L3Hops::ways(Row& row) const {
   std::vector<dataplane::WeightedWay> all;
   for (const mirror::Hop& hop : path.hops) {
     const mirror::Link* const link = mirror_.link(hop.ifindex);
-    const bool live = link != nullptr && link->is_up() && link->has_carrier() && hop.is_alive();
+    const PortEnd* const port = link != nullptr ? port_of(*link) : nullptr;
+    const bool live = link != nullptr && link->is_up() && link->has_carrier() && hop.is_alive() &&
+                      (port == nullptr || !port->removed);
     if (live && all.size() < dataplane::RouteHop::kBuckets)
       all.push_back({way(hop, leads.mtu, row), std::max<uint32_t>(hop.weight, 1)});
   }

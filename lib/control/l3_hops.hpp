@@ -54,9 +54,10 @@ struct TunnelEnd {
 // A port of the network.
 struct PortEnd {
   dataplane::PortIndex port = 0;
-  std::string netdev;  // empty: none
-  net::Mac mac;        // the ethdev's
-  uint16_t mtu = 0;    // likewise
+  std::string netdev;    // empty: none
+  net::Mac mac;          // the ethdev's
+  uint16_t mtu = 0;      // likewise
+  bool removed = false;  // its device is gone
 
   bool operator==(const PortEnd&) const = default;
 };

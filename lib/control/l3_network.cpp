@@ -32,7 +32,8 @@ void L3Network::on_route(uint32_t table, const net::Prefix& dst) {
 void L3Network::mark(const net::Prefix& dst) {
   if (rebuild_) return;
   dirty_.push_back(dst);
-  if (dirty_.size() <= kManyChanges || dirty_.size() <= (tables_.v4.size() + tables_.v6.size()) / 4) return;
+  const size_t waiting = dirty_.size() - next_dirty_;
+  if (waiting <= kManyChanges || waiting <= (tables_.v4.size() + tables_.v6.size()) / 4) return;
   rebuild_ = true;
 }
 

@@ -62,6 +62,16 @@ void L3Networks::set(std::vector<L3Spec> specs, TimePoint now) {
   }
 }
 
+void L3Networks::remove_port(dataplane::PortIndex port) {
+  for (auto& [id, network] : networks_)
+    for (PortEnd& end : network->spec.ports) {
+      if (end.port != port) continue;
+      end.removed = true;
+      network->hops.set_ends(network->spec.tunnels, network->spec.ports);
+      links_changed_ = true;
+    }
+}
+
 void L3Networks::flush(TimePoint now) {
   if (std::exchange(links_changed_, false)) update_links();
   for (const NeighbourKey& key : std::exchange(changed_, {})) {
@@ -125,7 +135,8 @@ void L3Networks::update_links() {
   std::map<int, dataplane::PortIndex> ports;
   for (const auto& [id, network] : networks_)
     for (const PortEnd& port : network->spec.ports)
-      if (const mirror::Link* link = port.netdev.empty() ? nullptr : mirror_.link_by_name(port.netdev))
+      if (const mirror::Link* link =
+              port.netdev.empty() || port.removed ? nullptr : mirror_.link_by_name(port.netdev))
         ports[link->ifindex] = port.port;
   ports_ = std::move(ports);
   forget_stations();

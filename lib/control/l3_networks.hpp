@@ -39,6 +39,9 @@ class L3Networks final : private mirror::Listener {
   // All that there are, after Dataplane::set_networks() has them. Their routes are in force when it returns.
   void set(std::vector<L3Spec> specs, TimePoint now);
 
+  // The port's device is gone for good: ways out of it are dead.
+  void remove_port(dataplane::PortIndex port);
+
   // Each turn: what changed since, within a budget; neighbours that are waited for.
   void flush(TimePoint now);
   // The tables do not have all of it yet.

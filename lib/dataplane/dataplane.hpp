@@ -204,7 +204,7 @@ class Dataplane {
   // Instead of PortSetup::own_macs, e.g. after the kernel link's MAC has changed.
   void set_own_macs(PortIndex port, std::vector<net::Mac> macs);
 
-  // The port's device is gone. Once a fence() of later has passed no worker receives from it or sends to it,
+  // The port's device is gone. Once a grace period has passed no worker receives from it or sends to it,
   // and it may be closed; what is to go there is dropped as port_removed. For good.
   void remove_port(PortIndex port);
 

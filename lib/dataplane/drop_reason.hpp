@@ -31,15 +31,16 @@ enum class DropReason : uint8_t {
   unknown_mark,       // the NIC decapsulated it for a tunnel that is not terminated any more
   ecn_illegal,        // congestion was met on the way and the inner packet cannot say so: RFC 6040, 4.2
   // Packets of l3 networks.
-  ipv6_bad_header,  // no room for it, or version
-  ipv6_bad_length,  // more than the frame has
-  other_mac,        // not for the router's MAC, and no kernel sees it
-  not_ip,           // likewise, neither IPv4 nor IPv6
-  no_kernel_path,   // for the kernel, which does not see what comes from there
-  martian_source,   // loopback, a group, link-local: never routed
-  ttl_expired,      // TTL or hop limit at its end
-  no_route,         // none has the destination in it
-  route_blackhole,  // the route says so, as the following do
+  ipv6_bad_header,      // no room for it, or version
+  ipv6_bad_length,      // more than the frame has
+  other_mac,            // not for the router's MAC, and no kernel sees it
+  not_ip,               // likewise, neither IPv4 nor IPv6
+  no_kernel_path,       // for the kernel, which does not see what comes from there
+  martian_source,       // loopback, a group, link-local: never routed
+  martian_destination,  // loopback, 0.0.0.0/8, unspecified: likewise
+  ttl_expired,          // TTL or hop limit at its end
+  no_route,             // none has the destination in it
+  route_blackhole,      // the route says so, as the following do
   route_unreachable,
   route_prohibit,
   route_throw,
@@ -91,6 +92,7 @@ inline constexpr std::array kDropReasonNames{
     DropReasonName{DropReason::not_ip, "not_ip"},
     DropReasonName{DropReason::no_kernel_path, "no_kernel_path"},
     DropReasonName{DropReason::martian_source, "martian_source"},
+    DropReasonName{DropReason::martian_destination, "martian_destination"},
     DropReasonName{DropReason::ttl_expired, "ttl_expired"},
     DropReasonName{DropReason::no_route, "no_route"},
     DropReasonName{DropReason::route_blackhole, "route_blackhole"},

@@ -46,7 +46,13 @@ struct IpPacket<4> {
     return load<fib::Address<4>>(ip + offsetof(net::Ipv4Hdr, dst));
   }
   // Groups and broadcasts are never routed; the kernel may want them.
-  static bool is_kernels(const fib::Address<4>& destination) { return destination[0] >= 224; }
+  static bool is_kernels(const fib::Address<4>& destination) {
+    return (destination[0] & 0xf0) == 224 || load<uint32_t>(destination.data()) == UINT32_MAX;
+  }
+  // Never on a wire: RFC 1812, 5.3.7.
+  static bool is_martian(const fib::Address<4>& destination) {
+    return destination[0] == 0 || destination[0] == 127;
+  }
   // Never the source of what is routed: RFC 1812, 5.3.7, as ip_route_input_slow() has it. 0.0.0.0/8,
   // loopback, groups and broadcasts.
   static bool has_martian_source(const uint8_t* ip) {
@@ -77,6 +83,9 @@ struct IpPacket<16> {
     const uint32_t payload_bytes = load<net::be16>(at + offsetof(net::Ipv6Hdr, payload_length)).host();
     const auto frame_bytes =
         static_cast<uint32_t>(sizeof(net::EtherHdr) + sizeof(net::Ipv6Hdr)) + payload_bytes;
+    // A jumbogram (RFC 2675) says its length elsewhere, and is longer than any link here carries.
+    if (payload_bytes == 0 && at[offsetof(net::Ipv6Hdr, next_header)] == 0)
+      return {DropReason::ipv6_bad_length};
     if (frame_bytes > rte_pktmbuf_pkt_len(mbuf)) return {DropReason::ipv6_bad_length};
     return {std::nullopt, frame_bytes};
   }
@@ -87,12 +96,12 @@ struct IpPacket<16> {
   static bool is_kernels(const fib::Address<16>& destination) {
     return destination[0] == 0xff || is_link_local(destination.data());
   }
-  // Loopback and unspecified (::/127), groups, and what never leaves its link.
+  // Loopback and unspecified: ::/127.
+  static bool is_martian(const fib::Address<16>& destination) { return is_lowest(destination.data()); }
+  // The same, groups, and what never leaves its link.
   static bool has_martian_source(const uint8_t* ip) {
     const uint8_t* const src = ip + offsetof(net::Ipv6Hdr, src);
-    const bool lowest = load<uint64_t>(src) == 0 && (load<net::be32>(src + 8).host() == 0) &&
-                        load<net::be32>(src + 12).host() <= 1;
-    return lowest || src[0] == 0xff || is_link_local(src);
+    return is_lowest(src) || src[0] == 0xff || is_link_local(src);
   }
   static bool decrement_ttl(uint8_t* ip) {
     uint8_t& hop_limit = ip[offsetof(net::Ipv6Hdr, hop_limit)];
@@ -102,6 +111,10 @@ struct IpPacket<16> {
   }
 
  private:
+  static bool is_lowest(const uint8_t* address) {
+    return load<uint64_t>(address) == 0 && load<net::be32>(address + 8).host() == 0 &&
+           load<net::be32>(address + 12).host() <= 1;
+  }
   static bool is_link_local(const uint8_t* address) {
     return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
   }

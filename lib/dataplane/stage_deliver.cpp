@@ -27,7 +27,11 @@ void Worker::deliver(Frames& frames) {
 
 // `mbuf` is the frame's own or a copy of it. False: dropped.
 bool Worker::into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap) {
-  const EncapSlot* const slot = shared_.encaps[encap].load();
+  return into_tunnel(frame, mbuf, encap, shared_.encaps[encap].load());
+}
+
+// `slot` is the encap's, or null.
+bool Worker::into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap, const EncapSlot* slot) {
   if (slot == nullptr || !slot->resolved) [[unlikely]] {
     drop(frame.in, mbuf, slot == nullptr ? DropReason::tunnel_unresolved : slot->unresolved_reason);
     return false;

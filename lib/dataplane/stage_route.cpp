@@ -74,6 +74,8 @@ void Worker::take_packet(Frame& frame, Lookups<kBytes>& lookups) {
   const fib::Address<kBytes> destination = IpPacket<kBytes>::destination(ip);
   if (IpPacket<kBytes>::is_kernels(destination)) [[unlikely]]
     return refuse(frame, DropReason::no_kernel_path);
+  if (IpPacket<kBytes>::is_martian(destination)) [[unlikely]]
+    return drop(frame.in, frame.mbuf, DropReason::martian_destination);
   lookups.frame[lookups.count] = &frame;
   lookups.destination[lookups.count++] = destination;
 }
@@ -157,11 +159,12 @@ bool Worker::forward(Frame& frame, HopId hop, const Way& way) {
     return stop(DropReason::ttl_expired);
   --frame.ttl;
   if (way.kind == Way::Kind::tunnel) {
-    if (const EncapSlot* const slot = shared_.encaps[way.encap].load()) {
+    const EncapSlot* const slot = shared_.encaps[way.encap].load();
+    if (slot != nullptr) {
       ether->dst = slot->inner_dst_mac;
       ether->src = slot->inner_src_mac;
     }
-    return into_tunnel(frame, frame.mbuf, way.encap);
+    return into_tunnel(frame, frame.mbuf, way.encap, slot);
   }
   if (rte_pktmbuf_pkt_len(frame.mbuf) - sizeof(net::EtherHdr) > way.mtu) [[unlikely]]
     return stop(DropReason::too_big);

@@ -150,6 +150,7 @@ class Worker {
   Where look_up_fdb(StationKey station);
   void ask_to_learn(const Frame& frame);
   bool into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap);
+  bool into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap, const EncapSlot* slot);
   void out_of_port(PortIndex port, rte_mbuf* mbuf);
   void flush(PortIndex port);
   void lose(PortIndex port, uint16_t first, DropReason reason);

@@ -46,6 +46,9 @@ bool is_whole(RecordKind kind, std::span<const std::byte> bytes) {
   return false;
 }
 
+// Centuries: far from where a clock's numbers end.
+constexpr uint64_t kLatestNs = INT64_MAX / 2;
+
 }  // namespace
 
 bool for_each_message(std::span<const std::byte> bytes, const std::function<void(const nlmsghdr&)>& visit) {
@@ -56,10 +59,11 @@ bool for_each_message(std::span<const std::byte> bytes, const std::function<void
     if (bytes.size() < sizeof(header)) return false;
     std::memcpy(&header, bytes.data(), sizeof(header));
     if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > bytes.size()) return false;
-    message.resize(NLMSG_ALIGN(header.nlmsg_len) / sizeof(uint32_t));
+    const size_t aligned = (size_t{header.nlmsg_len} + NLMSG_ALIGNTO - 1) / NLMSG_ALIGNTO * NLMSG_ALIGNTO;
+    message.resize(aligned / sizeof(uint32_t));
     std::memcpy(message.data(), bytes.data(), header.nlmsg_len);
     visit(*reinterpret_cast<const nlmsghdr*>(message.data()));
-    bytes = bytes.subspan(std::min<size_t>(NLMSG_ALIGN(header.nlmsg_len), bytes.size()));
+    bytes = bytes.subspan(std::min(aligned, bytes.size()));
   }
   return true;
 }
@@ -91,7 +95,7 @@ Result<Recording> Recording::parse(std::vector<std::byte> bytes) {
       return error("the recording is cut off in its last record, or damaged, byte {}", at);
     const auto kind = static_cast<RecordKind>(header.kind);
     const auto content = all.subspan(at + sizeof(header), header.length);
-    if (!is_whole(kind, content))
+    if (!is_whole(kind, content) || header.time_ns > kLatestNs)
       return error("the recording is damaged: the record at byte {} makes no sense", at);
     const TimePoint time{std::chrono::nanoseconds(header.time_ns)};
     recording.records_.push_back({time, header.channel, kind, content});

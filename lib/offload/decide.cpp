@@ -30,8 +30,8 @@ void Engine::decide(Node& node) {
   Outcome outcome = leaves ? Outcome{} : outcome_of(node, overlaps);
   if (node.claim) {
     node.claim->desires = outcome.desires;
-    if (!node.doomed && !ending_ && outcome.want.kind == Form::Kind::none && !node.hold_refused &&
-        !makes_way(overlaps) && holds_back(overlaps))
+    if (!node.doomed && !ending_ && !is_removed(node) && outcome.want.kind == Form::Kind::none &&
+        !node.hold_refused && !makes_way(overlaps) && holds_back(overlaps))
       outcome.want.kind = Form::Kind::hold;
     node.claim->no_room = false;
     if (outcome.want.kind == Form::Kind::none) {

@@ -8,7 +8,9 @@ namespace culvert::offload {
 
 namespace {
 const Log kLog("offload");
-}
+
+constexpr size_t kFewDoomed = 4096;
+}  // namespace
 
 void Engine::doom(Node& node, uint64_t since) {
   if (std::exchange(node.doomed, true)) return;
@@ -64,7 +66,9 @@ bool Engine::is_gone(Flow& flow) {
 }
 
 void Engine::reap() {
-  std::erase_if(doomed_, [this](const auto& node) { return release(*node); });
+  // Many are looked at once all that is dirty has been decided, and not with each portion of it.
+  if (doomed_.size() <= kFewDoomed || next_decision_ == deciding_.size())
+    std::erase_if(doomed_, [this](const auto& node) { return release(*node); });
   std::vector<Flow*> perhaps = std::exchange(perhaps_gone_, {});
   std::erase_if(perhaps, [this](Flow* flow) {
     flow->may_be_gone = false;

@@ -153,8 +153,11 @@ Latency Engine::latency() const {
 }
 
 Operations Engine::operations() const {
-  Operations sum{created_.load(std::memory_order_relaxed), destroyed_.load(std::memory_order_relaxed),
-                 refused_.load(std::memory_order_relaxed)};
+  Operations sum;
+  // In this order, and acquire: what has been destroyed was made before.
+  sum.destroyed = destroyed_.load(std::memory_order_acquire);
+  sum.created = created_.load(std::memory_order_relaxed);
+  sum.refused = refused_.load(std::memory_order_relaxed);
   sum.rules = sum.created - sum.destroyed;
   return sum;
 }

@@ -30,6 +30,7 @@ struct Offload::State {
   std::vector<EncapState> encaps{kMaxEncaps};
   std::unique_ptr<Engine> engine;
   std::vector<std::string> descriptions;  // by PortIndex
+  std::vector<bool> takes_rules;          // likewise
   std::optional<compat::ControlThread> thread;
   std::atomic<bool> running{true};
   std::function<void()> wake;
@@ -80,11 +81,15 @@ Result<std::unique_ptr<Offload>> Offload::create(const Setup& setup) {
   engine.wake_control = setup.wake;
   engine.targets = find_targets(setup.ports);
   state->descriptions.resize(setup.ports.size());
+  state->takes_rules.resize(setup.ports.size());
   for (const auto& target : engine.targets) {
     probe_target(*target, setup);
     const std::string text = Engine::describe(*target);
     kLog.info("{}", text);
-    for (const PortIndex port : target->ports) state->descriptions[port] = text;
+    for (const PortIndex port : target->ports) {
+      state->descriptions[port] = text;
+      state->takes_rules[port] = target->able.any;
+    }
     if (setup.mode == Mode::required && !target->unable.empty())
       return error("offload.mode is required, but {}; give another port, or mode auto", text);
   }
@@ -178,6 +183,7 @@ EncapView Offload::encap(EncapId id) const {
 
 Operations Offload::operations() const { return state_->engine->operations(); }
 Latency Offload::latency() const { return state_->engine->latency(); }
+bool Offload::takes_rules(PortIndex port) const { return state_->takes_rules[port]; }
 std::string Offload::describe(PortIndex port) const { return state_->descriptions[port]; }
 
 // --- Clients.

@@ -109,6 +109,8 @@ class Offload {
   EncapView encap(EncapId id) const;
   Latency latency() const;
   Operations operations() const;
+  // As its driver answered at the start.
+  bool takes_rules(PortIndex port) const;
   // Why a port takes no rules, or in what way it does: "switch of uplink: tagged, classic rules". As it was
   // chosen at the start.
   std::string describe(PortIndex port) const;

@@ -243,7 +243,7 @@ void Engine::give_up(Target& target, std::unique_ptr<RuleQueue>& queue) {
   target.leftovers.remove_if([&](const Target::Leftover& rule) { return &rule.queue == queue.get(); });
   const size_t forgotten = leftovers - target.leftovers.size();
   target.rules -= static_cast<uint32_t>(forgotten);
-  destroyed_.fetch_add(forgotten, std::memory_order_relaxed);
+  destroyed_.fetch_add(forgotten, std::memory_order_release);
   queue = make_removed_queue(queue->port_id(), std::move(interrupted));
 }
 

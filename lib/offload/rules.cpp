@@ -176,7 +176,7 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
   }
   kLog.debug("{}: a rule of it has left the NIC", node);
   --target.rules;
-  destroyed_.fetch_add(1, std::memory_order_relaxed);
+  destroyed_.fetch_add(1, std::memory_order_release);
   // What goes because the rest of its node does not fit was room before.
   if (!node.waits_for_room) ++target.room;
 }
@@ -190,7 +190,7 @@ void Engine::leftover_gone(Target& target, Target::Leftover& rule, const Complet
   }
   target.leftovers.remove_if([&](const Target::Leftover& one) { return &one == &rule; });
   --target.rules;
-  destroyed_.fetch_add(1, std::memory_order_relaxed);
+  destroyed_.fetch_add(1, std::memory_order_release);
   ++target.room;
 }
 

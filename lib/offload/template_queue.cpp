@@ -1,6 +1,7 @@
 #include "offload/template_queue.hpp"
 
 #include <rte_errno.h>
+#include <rte_ethdev.h>
 
 #include <algorithm>
 #include <array>
@@ -32,6 +33,8 @@ class TemplateQueue final : public RuleQueue {
         tables_(port_id) {}
 
   ~TemplateQueue() override {
+    if (rte_eth_dev_is_removed(port_id()) == 1)
+      return;  // its rules went with it, and nothing completes any more
     const auto deadline = std::chrono::steady_clock::now() + kEndTimeout;
     for (;;) {
       collect();

@@ -1,5 +1,7 @@
 #include "offload/template_tables.hpp"
 
+#include <rte_ethdev.h>
+
 #include <algorithm>
 
 #include "base/log.hpp"
@@ -32,6 +34,8 @@ auto find_or_make(Map& map, std::string_view key, Make&& make) {
 }  // namespace
 
 TemplateTables::~TemplateTables() {
+  if (rte_eth_dev_is_removed(port_id_) == 1)
+    return;  // the device's, and rules are in them: they go when it is closed
   rte_flow_error error{};
   for (auto& [key, tables] : tables_)
     for (const TemplateTable& table : tables)

@@ -107,6 +107,7 @@ Status Port::configure(const rte_eth_dev_info& info, const Options& options) {
         rc);
   if (const int rc = rte_eth_dev_callback_register(id_, RTE_ETH_EVENT_INTR_RMV, tell_removed, this); rc != 0)
     return failed("to tell when it is removed", rc);
+  if (rte_eth_dev_is_removed(id_) == 1) tell_removed(id_, RTE_ETH_EVENT_INTR_RMV, this, nullptr);
 
   uint16_t rx_descriptors = options.ring_descriptors;
   uint16_t tx_descriptors = options.ring_descriptors;

@@ -112,9 +112,11 @@ netlink::Open Replay::opener() {
 
 bool Replay::step(mirror::Mirror& mirror) {
   held_ = held_ && next_ < records_.size();
-  if (!held_ && (events_.has_mail() || dumps_.has_mail() || is_readable(mirror.fd()))) {
+  const auto mail = [this] { return events_.mail() + dumps_.mail(); };
+  if (const size_t before = mail(); !held_ && (before != 0 || is_readable(mirror.fd()))) {
     mirror.poll(kBudget, now_);
-    return true;
+    if (mail() != before || is_readable(mirror.fd()))
+      return true;  // else it does not want what is there, now
   }
   if (next_ == records_.size()) return false;
   const Record& record = records_[next_];

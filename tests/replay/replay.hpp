@@ -59,7 +59,7 @@ class Replay {
     // The mirror is quicker than the recorded one, which had not asked yet when it was told to begin anew.
     std::vector<uint32_t> refused;
 
-    bool has_mail() const { return !waiting.empty() || !refused.empty(); }
+    size_t mail() const { return waiting.size() + refused.size(); }
   };
 
   Lane& lane(bool events) { return events ? events_ : dumps_; }

@@ -123,6 +123,43 @@ TEST_F(ControlGids, AnAddressThatIsElsewhereTooStays) {
   EXPECT_FALSE(gids->admits(ip_of("10.0.0.1")));
 }
 
+// The kernel has it all the time: nobody ceases to decapsulate for it.
+TEST_F(ControlGids, AnAddressThatMovesToAnotherLinkStaysOurs) {
+  ip("link add mv0 link v0 type macvlan\nlink set mv0 up");
+  turn_until([this] { return gids->is_settled(); });
+  changed.clear();
+  ip("addr add 10.0.0.1/24 dev mv0\naddr del 10.0.0.1/24 dev v0");
+  sync(*mirror);
+  EXPECT_TRUE(gids->admits(ip_of("10.0.0.1")));
+  const auto has_moved = [this] {
+    const auto views = gids->views();
+    return std::ranges::count_if(views, [](const GidView& view) {
+             return view.gid == "::ffff:10.0.0.1" && view.netdev == "mv0" && view.state == "valid";
+           }) == 2;
+  };
+  turn_until([&] {
+    EXPECT_TRUE(gids->admits(ip_of("10.0.0.1")));
+    return has_moved() && gids->is_settled();
+  });
+  EXPECT_TRUE(barriers.empty());
+}
+
+// An address whose entry the full table refuses is ours as long as a link of no port has it.
+TEST_F(ControlGids, ATableThatIsFull) {
+  for (int i = 0; i < 40; ++i) ip(fmt::format("addr add 10.2.0.{}/24 dev v0", i + 1));
+  ip("addr add 10.3.0.1/24 dev v0");
+  sync(*mirror);
+  turn_until([this] { return gids->is_settled(); });
+  const net::IpAddr late = ip_of("10.3.0.1");
+  EXPECT_FALSE(gids->admits(late));
+  for (const bool there : {true, false}) {
+    changed.clear();
+    ip(there ? "addr add 10.3.0.1/32 dev lo" : "addr del 10.3.0.1/32 dev lo");
+    turn_until([&] { return std::ranges::find(changed, late) != changed.end() && gids->is_settled(); });
+    EXPECT_EQ(gids->admits(late), there);
+  }
+}
+
 // The update thread sleeps for good, were it not told.
 TEST_F(ControlGids, ItEndsWhileAnAddressIsGoing) {
   begin_departure();

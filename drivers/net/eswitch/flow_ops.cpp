@@ -17,7 +17,7 @@ using Op = Faults::Op;
 /// Waits for the latency of a rule operation and fails it where it is to fail. 0: go on.
 int begin_operation(Port& port, Op op, rte_flow_error* error) {
   port.sw().faults.wait();
-  const int code = port.sw().faults.next(op);
+  const int code = port.fault(op);
   return code == 0 ? 0
                    : refuse(error, code, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr,
                             "hardware refuses the operation");

@@ -57,6 +57,10 @@ auto locked(rte_eth_dev* dev, Call&& call) {
 
 rte_flow_action_handle* make_indirect(Port& port, const rte_flow_indir_action_conf& conf,
                                       const rte_flow_action& action, rte_flow_error* error) {
+  if (port.removed()) {
+    refuse(error, EIO, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "the device was removed");
+    return nullptr;
+  }
   Switch& sw = port.sw();
   if (sw.profile == Profile::kMlx5 && !mlx5_accepts_indirect(port, action, error)) return nullptr;
   auto handle = std::make_unique<rte_flow_action_handle>();
@@ -139,7 +143,7 @@ void set_indirect_ops(rte_flow_ops& ops) {
   };
   ops.action_handle_query = [](rte_eth_dev* dev, const rte_flow_action_handle* handle, void* data,
                                rte_flow_error* error) {
-    const int code = port_of(dev).sw().faults.next(Faults::Op::kQuery);
+    const int code = port_of(dev).fault(Faults::Op::kQuery);
     if (code != 0)
       return refuse(error, code, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "hardware refuses the operation");
     return locked(dev, [&](Port& port) { return query_indirect(port, handle, data, error); });

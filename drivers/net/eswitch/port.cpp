@@ -233,6 +233,8 @@ void Port::remove() {
     rte_eth_dev_callback_process(&dev_, RTE_ETH_EVENT_INTR_RMV, nullptr);
 }
 
+int Port::fault(Faults::Op op) { return removed() ? EIO : sw_.faults.next(op); }
+
 bool Port::accepts(const uint8_t* mac) const {
   if (promiscuous.load(std::memory_order_relaxed)) return true;
   const uint64_t number = mac_number(mac);

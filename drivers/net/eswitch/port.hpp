@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compat.hpp"
+#include "faults.hpp"
 #include "queue.hpp"
 #include "rss.hpp"
 #include "rule.hpp"
@@ -66,6 +67,8 @@ class Port {
   bool started() const { return started_.load(std::memory_order_acquire); }
   /// Any thread.
   bool removed() const { return removed_.load(std::memory_order_relaxed); }
+  /// With which errno the next rule operation of this kind is to fail. 0: it is not.
+  int fault(Faults::Op op);
   Tally& counter(PortCounter which) { return counters_[static_cast<unsigned>(which)]; }
   const Tally& counter(PortCounter which) const { return counters_[static_cast<unsigned>(which)]; }
   /// Whether a frame to this address is for the port: its own, or what it was told to take.

@@ -43,6 +43,7 @@ int remove(const char*, const char* params, rte_tel_data* data) {
   const std::string name = params != nullptr ? params : "";
   bool found = false;
   with_switch(name.substr(0, name.find("_rep")), [&](Switch& sw) {
+    const std::lock_guard guard(sw.lock);  // no port is closed meanwhile
     for (const auto& port : sw.ports) {
       if (port->closed || name != port->data().name) continue;
       port->remove();

@@ -64,7 +64,7 @@ rte_flow* async_create(rte_eth_dev* dev, uint32_t id, const rte_flow_op_attr* at
     refuse(error, ENOSPC, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "the table is full");
     return nullptr;
   }
-  if (const int code = port.sw().faults.next(Faults::Op::kCreate); code != 0) {
+  if (const int code = port.fault(Faults::Op::kCreate); code != 0) {
     refuse(error, code, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "hardware refuses the operation");
     return nullptr;
   }
@@ -101,7 +101,7 @@ int async_destroy(rte_eth_dev* dev, uint32_t id, const rte_flow_op_attr* attr, r
   if (queue == nullptr) return -rte_errno;
   if (rule->port != &port || rule->template_table == nullptr)
     return refuse(error, EINVAL, RTE_FLOW_ERROR_TYPE_HANDLE, rule, "not a rule of this port's tables");
-  if (const int code = port.sw().faults.next(Faults::Op::kDestroy); code != 0)
+  if (const int code = port.fault(Faults::Op::kDestroy); code != 0)
     return refuse(error, code, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "hardware refuses the operation");
   const auto take_out = [&port, rule] {
     --rule->template_table->flows;

@@ -162,6 +162,12 @@ TEST_F(Routes, TheOuterHeaderInheritsTheTtlThatIsLeft) {
   EXPECT_EQ(out[0][15], 0xb9);
 }
 
+// 240.0.0.0/4 is reserved, and the kernel routes it all the same.
+TEST_F(Routes, ReservedAddressesAreRouted) {
+  route("240.0.0.0/4", add_hop(into(0)));
+  EXPECT_EQ(rig.carry(0, from_tenant(packet_to(0xf0000001)), Rig::kUplink).size(), 1u);
+}
+
 TEST_F(Routes, PaddingIsLeftBehind) {
   route("10.0.0.0/24", add_hop(into(0)));
   const Bytes packet = ipv4({}, udp(1000, 9, {}));
@@ -205,7 +211,8 @@ TEST_F(Routes, EachFaultHasItsName) {
   const auto from4 = [&](uint32_t source) {
     return from_tenant(ipv4({.src = source, .dst = 0x0a070005}, udp(1, 9, Bytes(40))));
   };
-  Bytes loopback6 = v6, unspecified6 = v6, group6 = v6, local6 = v6;
+  Bytes loopback6 = v6, unspecified6 = v6, group6 = v6, local6 = v6, nowhere6 = v6;
+  std::fill_n(nowhere6.begin() + 24, 16, uint8_t{0});
   std::fill_n(loopback6.begin() + 8, 15, uint8_t{0});
   std::fill_n(unspecified6.begin() + 8, 16, uint8_t{0});
   group6[8] = 0xff;
@@ -221,6 +228,7 @@ TEST_F(Routes, EachFaultHasItsName) {
       {DropReason::ipv6_bad_header, from_tenant(altered(v6, 0, 0x40), 0x86dd)},
       {DropReason::ipv6_bad_header, from_tenant(Bytes(v6.begin(), v6.begin() + 39), 0x86dd)},
       {DropReason::ipv6_bad_length, from_tenant(Bytes(v6.begin(), v6.end() - 1), 0x86dd)},
+      {DropReason::ipv6_bad_length, from_tenant(ipv6(0, 64, 0, {}), 0x86dd)},  // RFC 2675
       {DropReason::ttl_expired, from_tenant(packet_to(0x0a070005, 1))},
       {DropReason::ttl_expired, from_tenant(packet_to(0x0a070005, 0))},
       {DropReason::ttl_expired, from_tenant(altered(v6, 7, 1), 0x86dd)},
@@ -233,6 +241,9 @@ TEST_F(Routes, EachFaultHasItsName) {
       {DropReason::martian_source, from_tenant(unspecified6, 0x86dd)},
       {DropReason::martian_source, from_tenant(group6, 0x86dd)},
       {DropReason::martian_source, from_tenant(local6, 0x86dd)},
+      {DropReason::martian_destination, from_tenant(packet_to(0x00010203))},
+      {DropReason::martian_destination, from_tenant(packet_to(0x7f000001))},
+      {DropReason::martian_destination, from_tenant(nowhere6, 0x86dd)},
       {DropReason::invalid_source_mac, ethernet(mac(kOurMac), Bytes(6), 0x0800, v4)},
       {DropReason::other_mac, ethernet(mac(5), mac(kStation), 0x0800, v4)},
       {DropReason::other_mac, ethernet(Bytes(6, 0xff), mac(kStation), 0x0806, Bytes(28))},

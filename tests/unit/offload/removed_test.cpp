@@ -8,13 +8,27 @@ namespace {
 
 const std::string kGone = "the device was removed";
 
+template <typename Use>
+void with_device(const Use& use) {
+  for (const std::string& name : eswitch::switch_names()) eswitch::with_switch(name, use);
+}
+
+// What the driver holds beside rules; and how many rules it lets go.
+size_t counters() {
+  size_t count = 0;
+  with_device([&](eswitch::Switch& sw) { count += sw.handles.size(); });
+  return count;
+}
+void let_nothing_go(bool on) {
+  with_device([&](eswitch::Switch& sw) { ASSERT_TRUE(sw.faults.set("fail", on ? "destroy:every:1" : "")); });
+}
+
 // The driver's port fails from now on, and the control lcore says so.
 void remove(Gateway& gateway, PortIndex port) {
-  for (const std::string& name : eswitch::switch_names())
-    eswitch::with_switch(name, [&](eswitch::Switch& sw) {
-      for (const auto& one : sw.ports)
-        if (one->data().port_id == gateway.wires.port(port)) one->remove();
-    });
+  with_device([&](eswitch::Switch& sw) {
+    for (const auto& one : sw.ports)
+      if (one->data().port_id == gateway.wires.port(port)) one->remove();
+  });
   ASSERT_EQ(rte_eth_dev_is_removed(gateway.wires.port(port)), 1);
   gateway.offload->remove_port(port);
 }
@@ -53,6 +67,36 @@ TEST(Removed, ASwitchIsForgottenWithItsUplink) {
       EXPECT_EQ(gateway.offload->operations().rules, 0u);
       EXPECT_FALSE(gateway.explain("later").empty());
     }
+}
+
+// Of two that overlap the higher one is decided first, while the lower one still wants its packets; and an
+// older rule that the driver did not let go is there too.
+TEST(Removed, TheDriverIsAskedNothingMore) {
+  for (const bool async : {false, true}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = LayoutWish::flat, .async = async});
+    gateway.resolve(0, 1);
+    ASSERT_TRUE(gateway.add("higher", 0, to_net("10.7.1.0/24"), 100));
+    ASSERT_TRUE(gateway.add("lower", 0, to_net("10.7.0.0/16"), 200));
+    gateway.settle();
+    if (!async) {
+      let_nothing_go(true);
+      gateway.resolve(0, 2);
+      gateway.settle();
+      let_nothing_go(false);
+    }
+    remove(gateway, 0);
+    const size_t before = counters();
+    const uint64_t refused = gateway.offload->operations().refused;
+    gateway.settle();
+    EXPECT_EQ(gateway.offload->operations().rules, 0u);
+    EXPECT_EQ(gateway.flow("higher").state, FlowState::software);
+    EXPECT_EQ(gateway.flow("lower").state, FlowState::software);
+    ASSERT_TRUE(gateway.client->remove("higher"));
+    gateway.settle();
+    EXPECT_EQ(counters(), before);
+    EXPECT_EQ(gateway.offload->operations().refused, refused);
+    EXPECT_EQ(gateway.verify(), std::vector<std::string>());
+  }
 }
 
 TEST(Removed, ATenantsRulesLeaveWithItsPort) {
