@@ -17,11 +17,17 @@ in_ns "$gw" timeout 60 "$BUILD/app/culvert/culvert" --lcores 0,1 --no-huge -m 51
 grep -q 'port tenant: .*kernel_path: none' "$RUN/refused.log" || { cat "$RUN/refused.log"; fail "it does not say what is right"; }
 
 tenant_path none
-start_culvert "${ESWITCH[@]}"
+start_culvert "${ESWITCH[@]}" --log-level=culvert.offload:debug
 ctl wait 30 tunnel vx100
 ping_all "$ta" 10.7.0.2
 ctl wait 30
 [ "$(field 'length > 1 and all(.state == "offloaded")' show flows)" = true ] || { ctl show flows; fail "not offloaded"; }
+
+# No rule takes tunnel packets from the tenant's port; from the uplink there are some.
+tunnel_rules() { grep -cE "represented_port ethdev_port_id is $1 /.* / vxlan .* end actions" "$RUN/culvert.log" || true; }
+id_of() { field ".[] | select(.name == \"$1\") | .port_id" show ports; }
+[ "$(tunnel_rules "$(id_of uplink)")" -gt 0 ] || fail "no rule takes the peer's tunnel packets"
+[ "$(tunnel_rules "$(id_of tenant)")" = 0 ] || fail "rules take a tenant's own tunnel packets"
 
 # As if the peer had sent it: from B, who is known behind the tunnel, to A.
 /usr/bin/python3 - "$(mac_of "$tb" eth0)" "$(mac_of "$ta" eth0)" > "$RUN/spoof.py" <<'PYTHON'
