@@ -159,8 +159,7 @@ bool takes_flows(const Config& config, const std::string& port) {
 std::string takes_no_flows(const std::string& port) {
   return fmt::format(
       "port '{}' has a netdev and is in no network: it terminates tunnels and takes no flows; give the flow "
-      "a "
-      "port that tenants are behind",
+      "a port that tenants are behind",
       port);
 }
 

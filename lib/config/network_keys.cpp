@@ -34,8 +34,7 @@ Status set_table(std::string_view text, Network& network) {
   if (number || !vrf)
     return error(
         "'{}' is no routing table; expected main, local, default, a name of /etc/iproute2/rt_tables, a "
-        "number "
-        "from 1 to 4294967295 or the name of a VRF",
+        "number from 1 to 4294967295 or the name of a VRF",
         text);
   network.vrf = *vrf;
   return {};

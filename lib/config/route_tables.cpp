@@ -51,8 +51,7 @@ Result<uint32_t> parse_route_table(std::string_view text, const std::map<uint32_
   if (const auto number = parse_number(text, 1, UINT32_MAX)) return static_cast<uint32_t>(*number);
   return error(
       "'{}' is no routing table; {}expected main, local, default, a name of /etc/iproute2/rt_tables or a "
-      "number "
-      "from 1 to 4294967295 (of a VRF: the number of its table)",
+      "number from 1 to 4294967295 (of a VRF: the number of its table)",
       text, did_you_mean(text, names));
 }
 

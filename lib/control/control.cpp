@@ -1,6 +1,6 @@
 #include "control/control.hpp"
 
-#include <unistd.h>
+#include <sys/eventfd.h>
 
 #include <ctime>
 
@@ -90,10 +90,7 @@ Status Control::open_ports(const std::vector<unsigned>& worker_lcores) {
                                   .ethdev = wanted.ethdev,
                                   .workers = workers,
                                   .pool = pool_.get(),
-                                  .on_removed = [fd = removals_.get()] {
-                                    const uint64_t one = 1;
-                                    (void)!::write(fd, &one, sizeof(one));
-                                  }});
+                                  .on_removed = [fd = removals_.get()] { ::eventfd_write(fd, 1); }});
     if (!port) return tl::make_unexpected(port.error());
     ports_.push_back(std::move(*port));
   }
@@ -105,8 +102,7 @@ Status Control::open_ports(const std::vector<unsigned>& worker_lcores) {
     if (prepared_[index].isolated && config::takes_flows(config_, port->name()))
       return error(
           "port {}: of a NIC that its netdev shares (kernel_path: bifurcated) culvert gets tunnel packets "
-          "only, and not "
-          "what a network's tenants send; leave out netdev, or say kernel_path: none",
+          "only, and not what a network's tenants send; leave out netdev, or say kernel_path: none",
           port->name());
     if (const Status started = port->start(); !started) return started;
   }

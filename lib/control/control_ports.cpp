@@ -3,7 +3,6 @@
 // which EAL, and the kernel behind VFIO, wait for, when neither a worker nor the offload thread uses it any
 // more. It comes back with a restart.
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -23,8 +22,8 @@ Status Control::watch_ports() {
 }
 
 void Control::on_ports_removed() {
-  uint64_t count = 0;
-  (void)!::read(removals_.get(), &count, sizeof(count));
+  eventfd_t count = 0;
+  ::eventfd_read(removals_.get(), &count);
   for (size_t i = 0; i < ports_.size(); ++i) {
     const port::Port& port = *ports_[i];
     const bool known = std::ranges::find(leaving_, i, &Leaving::port) != leaving_.end();

@@ -107,8 +107,7 @@ Status Control::check_reload(const Reload& reload) const {
         hardware_->takes_rules(static_cast<offload::PortIndex>(i)))
       return error(
           "port {}: it comes into a network or leaves it; its NIC's rules are made for what it is, so that "
-          "needs "
-          "a restart",
+          "needs a restart",
           port.name);
     if (takes_flows) continue;
     for (const auto& [name, row] : flows_.rows())

@@ -62,8 +62,7 @@ Status Control::check_kernel_vxlan(const tunnel::Tunnel& tunnel) const {
     if (link->vxlan->external || link->vxlan->vni == tunnel.vni)
       return error(
           "tunnel {}: the kernel's device {} has {} on UDP port {} already; delete it or choose another vni "
-          "or "
-          "dst_port",
+          "or dst_port",
           tunnel.name, link->name, link->vxlan->external ? "every VNI" : fmt::format("VNI {}", tunnel.vni),
           tunnel.dst_port);
   }

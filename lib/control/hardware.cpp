@@ -62,11 +62,7 @@ Result<std::unique_ptr<Hardware>> Hardware::create(EventLoop& loop, const config
   setup.mode = mode_of(config.offload.mode);
   setup.layout = layout_of(config.offload.layout);
   setup.domain = &domain;
-  setup.wake = [fd = hardware->wake_.get()] {
-    const uint64_t one = 1;
-    // Full: it is awake already.
-    (void)!::write(fd, &one, sizeof(one));
-  };
+  setup.wake = [fd = hardware->wake_.get()] { ::eventfd_write(fd, 1); };  // full: it is awake already
   auto offload = offload::Offload::create(setup);
   if (!offload) return tl::make_unexpected(offload.error());
   hardware->offload_ = std::move(*offload);
@@ -74,8 +70,8 @@ Result<std::unique_ptr<Hardware>> Hardware::create(EventLoop& loop, const config
   if (!client) return tl::make_unexpected(client.error());
   hardware->client_ = std::move(*client);
   loop.add_fd(hardware->wake_.get(), EPOLLIN, [self = hardware.get()](uint32_t) {
-    uint64_t count = 0;
-    (void)!::read(self->wake_.get(), &count, sizeof(count));
+    eventfd_t count = 0;
+    ::eventfd_read(self->wake_.get(), &count);
     self->poll();
   });
   return hardware;

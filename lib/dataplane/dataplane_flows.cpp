@@ -12,8 +12,7 @@ Status Dataplane::State::check_flow(FlowId id, const FlowRule& rule) const {
   if (ports[rule.port].underlay && !shared.snapshot.load()->ports[rule.port].in_network)
     return error(
         "port '{}' has a netdev and is in no network: it terminates tunnels and takes no flows; give the "
-        "flow a "
-        "port that tenants are behind",
+        "flow a port that tenants are behind",
         ports[rule.port].port->name());
   return {};
 }

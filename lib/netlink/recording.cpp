@@ -46,8 +46,9 @@ bool is_whole(RecordKind kind, std::span<const std::byte> bytes) {
   return false;
 }
 
-// Centuries: far from where a clock's numbers end.
+// Centuries, and a gigabyte: far from where the numbers of a clock, and of a message's length, end.
 constexpr uint64_t kLatestNs = INT64_MAX / 2;
+constexpr uint32_t kLongestBytes = 1u << 30;
 
 }  // namespace
 
@@ -59,7 +60,7 @@ bool for_each_message(std::span<const std::byte> bytes, const std::function<void
     if (bytes.size() < sizeof(header)) return false;
     std::memcpy(&header, bytes.data(), sizeof(header));
     if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > bytes.size()) return false;
-    const size_t aligned = (size_t{header.nlmsg_len} + NLMSG_ALIGNTO - 1) / NLMSG_ALIGNTO * NLMSG_ALIGNTO;
+    const size_t aligned = NLMSG_ALIGN(header.nlmsg_len);
     message.resize(aligned / sizeof(uint32_t));
     std::memcpy(message.data(), bytes.data(), header.nlmsg_len);
     visit(*reinterpret_cast<const nlmsghdr*>(message.data()));
@@ -91,11 +92,13 @@ Result<Recording> Recording::parse(std::vector<std::byte> bytes) {
     if (all.size() - at < sizeof(header))
       return error("the recording is cut off in its last record, byte {}", at);
     std::memcpy(&header, all.data() + at, sizeof(header));
+    if (header.length > kLongestBytes || header.time_ns > kLatestNs)
+      return error("the recording is damaged: the record at byte {} makes no sense", at);
     if (all.size() - at - sizeof(header) < header.length)
       return error("the recording is cut off in its last record, or damaged, byte {}", at);
     const auto kind = static_cast<RecordKind>(header.kind);
     const auto content = all.subspan(at + sizeof(header), header.length);
-    if (!is_whole(kind, content) || header.time_ns > kLatestNs)
+    if (!is_whole(kind, content))
       return error("the recording is damaged: the record at byte {} makes no sense", at);
     const TimePoint time{std::chrono::nanoseconds(header.time_ns)};
     recording.records_.push_back({time, header.channel, kind, content});

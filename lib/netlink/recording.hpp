@@ -71,8 +71,8 @@ class Recording {
   std::vector<Record> records_;
 };
 
-// Calls `visit` for each of the messages that stand in a row. False: they are not whole, and the rest of them
-// was left out.
+// Calls `visit` for each of the messages that stand in a row, at most a gigabyte. False: they are not whole,
+// and the rest of them was left out.
 bool for_each_message(std::span<const std::byte> bytes, const std::function<void(const nlmsghdr&)>& visit);
 
 }  // namespace culvert::netlink

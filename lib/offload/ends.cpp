@@ -8,8 +8,6 @@ namespace culvert::offload {
 
 namespace {
 const Log kLog("offload");
-
-constexpr size_t kFewDoomed = 4096;
 }  // namespace
 
 void Engine::doom(Node& node, uint64_t since) {
@@ -66,8 +64,8 @@ bool Engine::is_gone(Flow& flow) {
 }
 
 void Engine::reap() {
-  // Many are looked at once all that is dirty has been decided, and not with each portion of it.
-  if (doomed_.size() <= kFewDoomed || next_decision_ == deciding_.size())
+  // Once all that was dirty has been decided, and not with each portion of it: there may be many.
+  if (next_decision_ == deciding_.size())
     std::erase_if(doomed_, [this](const auto& node) { return release(*node); });
   std::vector<Flow*> perhaps = std::exchange(perhaps_gone_, {});
   std::erase_if(perhaps, [this](Flow* flow) {

@@ -60,7 +60,7 @@ topology() {
   ip -n "$isp1" address add 2001:db8:1::2/64 dev eth0
   ip -n "$isp2" address add 2001:db8:2::2/64 dev eth0
   for ns in "$gw" "$isp1" "$isp2"; do
-    for link in eth0 eth1 eth2 eth3 eth4; do ip -n "$ns" link set "$link" up 2>/dev/null || true; done
+    for link in eth0 eth1 eth2 eth3 eth4; do ip -n "$ns" link set "$link" up 2>/dev/null || true; done  # not all have five
   done
 }
 
@@ -161,7 +161,7 @@ CONF
   wait_for 30 has_at_most bgp 160
   sleep 2
   ip -n "$isp1" link set eth0 up
-  ip -n "$isp1" address add 2001:db8:1::2/64 dev eth0 2>/dev/null || true
+  ip -n "$isp1" address replace 2001:db8:1::2/64 dev eth0  # it went with the link
   wait_for 60 has_routes bgp 180
   sleep 2
   vty "$gw" 'clear bgp ipv4 unicast 192.0.2.3'
@@ -179,7 +179,7 @@ CONF
   ip -n "$gw" link set eth1 down     # by the operator, this time
   sleep 2
   ip -n "$gw" link set eth1 up
-  ip -n "$gw" address add 2001:db8:1::1/64 dev eth1 2>/dev/null || true
+  ip -n "$gw" address replace 2001:db8:1::1/64 dev eth1  # it went with the link
   wait_for 60 has_routes bgp 180
 }
 

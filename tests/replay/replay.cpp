@@ -78,7 +78,7 @@ class Replay::Line final : public netlink::Channel {
  private:
   // An answer carries the mirror's own number; 0, which it never gave, where it did not ask.
   void hand_on(const nlmsghdr& message, const std::function<void(const nlmsghdr&)>& handle) const {
-    std::vector<uint32_t> copy((NLMSG_ALIGN(message.nlmsg_len)) / sizeof(uint32_t));
+    std::vector<uint32_t> copy(NLMSG_ALIGN(message.nlmsg_len) / sizeof(uint32_t));
     std::memcpy(copy.data(), &message, message.nlmsg_len);
     auto* header = reinterpret_cast<nlmsghdr*>(copy.data());
     const auto asked = lane_.answers.find(message.nlmsg_seq);

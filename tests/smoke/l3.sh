@@ -7,6 +7,7 @@
 . "$(dirname "$0")/l3_lib.sh"
 
 l3_topology
+in_ns "$gw" ip ntable change name ndisc_cache dev tenant0 base_reachable 2000 delay_probe 500 retrans 200
 background "$un" tcpdump -q -i to-gw -w "$RUN/underlay.pcap" -s 0 -U udp port 4789 2>/dev/null
 l3_config > "$RUN/culvert.yaml"
 start_culvert

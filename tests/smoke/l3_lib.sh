@@ -3,20 +3,7 @@
 
 # l3_topology: the namespaces of lib.sh; the peer's kernel routes between tenant B and vxlan devices for VNI 200 and 201
 l3_topology() {
-  local ns
-  for ns in "$ta" "$gw" "$un" "$peer" "$tb"; do
-    namespace "$ns"
-    in_ns "$ns" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
-  done
-  wire "$ta" eth0 "$gw" tenant0
-  in_ns "$un" ip link add br0 type bridge
-  in_ns "$un" ip link set br0 up
-  wire "$gw" uplink0 "$un" to-gw
-  wire "$peer" eth0 "$un" to-peer
-  in_ns "$un" ip link set to-gw master br0
-  in_ns "$un" ip link set to-peer master br0
-  wire "$tb" eth0 "$peer" tenant0
-
+  links
   subnet "$ta" "$gw" 1
   subnet "$tb" "$peer" 2
   in_ns "$gw" ip address add 192.0.2.1/24 dev uplink0

@@ -61,8 +61,8 @@ wire() {
 
 namespace() { ip netns add "$1"; in_ns "$1" ip link set lo up; }
 
-# The picture above. Tenants speak only through culvert and the peer's vxlan device.
-topology() {
+# The namespaces and links of the picture above, without addresses.
+links() {
   local ns
   for ns in "$ta" "$gw" "$un" "$peer" "$tb"; do namespace "$ns"; done
   wire "$ta" eth0 "$gw" tenant0
@@ -73,7 +73,11 @@ topology() {
   in_ns "$un" ip link set to-gw master br0
   in_ns "$un" ip link set to-peer master br0
   wire "$tb" eth0 "$peer" tenant0
+}
 
+# The picture above. Tenants speak only through culvert and the peer's vxlan device.
+topology() {
+  links
   in_ns "$ta" ip address add 10.7.0.1/24 dev eth0
   in_ns "$tb" ip address add 10.7.0.2/24 dev eth0
   in_ns "$ta" ip address add fd00:7::1/64 dev eth0 nodad

@@ -39,7 +39,7 @@ outer = Ether(src="{sys.argv[2]}", dst="02:00:00:00:00:01") / IP(src="192.0.2.2"
 sendp([outer / VXLAN(vni=100, flags=8) / inner] * 20, iface="eth0", verbose=False)
 """)
 PYTHON
-background "$ta" tcpdump -i eth0 -nn -U -w "$RUN/a.pcap" inbound and udp port 7777 2> "$RUN/tcpdump.log"
+background "$ta" tcpdump -i eth0 -nn -U -w "$RUN/a.pcap" udp port 7777 2> "$RUN/tcpdump.log"
 wait_for 10 grep -q 'listening on' "$RUN/tcpdump.log"
 decapsulated=$(field .decapsulated show stats)
 in_ns "$ta" /usr/bin/python3 "$RUN/spoof.py"

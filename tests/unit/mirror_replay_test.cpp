@@ -1,6 +1,8 @@
 // What was recorded happens again, to the same changes in the same order.
 #include <linux/rtnetlink.h>
 
+#include <fstream>
+
 #include "recorded.hpp"
 
 namespace culvert::mirror {
@@ -127,6 +129,36 @@ TEST_F(Replayed, SelfChecksAndWhatTheyMend) {
   });
   run_for(100ms);
   EXPECT_GE(mirror->stats().checks, 1u);
+}
+
+// The recorded mirror read an answer that the replayed one does not wait for: it ends all the same.
+TEST_F(Replayed, AnAnswerThatNobodyReads) {
+  mirror.reset();
+  const auto recording = netlink::Recording::read(file.path);
+  ASSERT_TRUE(recording) << recording.error().message;
+  const auto dumps = std::ranges::find_if(recording->records(), [](const netlink::Record& record) {
+    return record.kind == netlink::RecordKind::opened && !record.asks_for_events();
+  });
+  ASSERT_NE(dumps, recording->records().end());
+  const struct {
+    netlink::RecordHeader header;
+    nlmsghdr message;
+  } extra{{.time_ns = static_cast<uint64_t>(recording->records().back().time.time_since_epoch().count()),
+           .length = sizeof(nlmsghdr),
+           .channel = dumps->channel,
+           .kind = static_cast<uint16_t>(netlink::RecordKind::datagram)},
+          {sizeof(nlmsghdr), NLMSG_NOOP, 0, 12345, 0}};
+  std::ofstream(file.path, std::ios::binary | std::ios::app)
+      .write(reinterpret_cast<const char*>(&extra), sizeof(extra));
+
+  const auto longer = netlink::Recording::read(file.path);
+  ASSERT_TRUE(longer) << longer.error().message;
+  replay::Replay replay(*longer);
+  const auto replayed = *Mirror::create({.open = replay.opener()});
+  size_t steps = 0;
+  while (replay.step(*replayed)) ASSERT_LT(++steps, 1000 * longer->records().size());
+  EXPECT_TRUE(replayed->stats().consistent);
+  begin({});
 }
 
 TEST_F(Replayed, LostSocketsAndBackOff) {

@@ -151,6 +151,8 @@ TEST_F(RecordingFile, ForeignAndDamagedAreRefused) {
   for (const auto& [at, value, words] : {Case{0, 'C', "no recording of culvert's"},
                                          {8, 2, "of version 2; this culvert reads version 1"},
                                          {kFirst + 8, 0xff, "cut off"},
+                                         {kFirst + 7, 0x40, "the record at byte 12 makes no sense"},
+                                         {kFirst + 11, 0x80, "makes no sense"},
                                          {kFirst + 14, 99, "the record at byte 12 makes no sense"},
                                          {kFirst + 14, 3, "makes no sense"},
                                          {kFirst + 14, 6, "makes no sense"}}) {

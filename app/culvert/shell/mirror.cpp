@@ -82,8 +82,7 @@ constexpr Command kCommands[] = {
      "nud is the kernel's name of the state: reachable, stale, failed, ...", at_once<show_neighbours>},
     {"show routes [table TABLE] [PREFIX|ADDRESS] [json]", "the kernel's routes",
      "With a PREFIX the routes of exactly that prefix. With an ADDRESS the one route that the kernel would "
-     "use for "
-     "it; with a table too, its longest match there.",
+     "use for it; with a table too, its longest match there.",
      at_once<show_routes>},
     {"show mirror [json]", "the state of the mirror of the kernel",
      "behind counts events that were read and are not applied yet.", at_once<show_mirror>},

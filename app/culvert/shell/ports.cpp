@@ -83,13 +83,11 @@ constexpr Command kCommands[] = {
     {"show ports [json]", "the ports: link state and the ethdevs' own counters",
      "drops counts packets that came in at the port and were dropped, or were to go out there and could not; "
      "rx_errors and tx_errors what the ethdev itself lost. A port is removed when its device is: a restart "
-     "brings it "
-     "back.",
+     "brings it back.",
      at_once<show_ports>},
     {"show stats [json]", "counters of the packet path, drops by reason, load of the lcores, rule operations",
      "Its packets are those of the packet path only: what a NIC carries by itself is not in them. "
-     "rule_latency "
-     "tells how many changes took how long, from the kernel's event to the last rule.",
+     "rule_latency tells how many changes took how long, from the kernel's event to the last rule.",
      at_once<show_stats>},
     {"start", "forward packets", "Forwarding is on after start; this undoes `stop`.", at_once<start>},
     {"stop", "forward no packets", "The mirror and the tunnels are followed all the same; `start` undoes it.",

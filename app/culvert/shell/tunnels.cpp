@@ -67,9 +67,8 @@ constexpr Command kCommands[] = {
      "header, the bytes in hex, is printed with json only.", at_once<show_encaps>},
     {"tunnel add NAME KEY VALUE [KEY VALUE ...]", "make a tunnel",
      "The keys are those of `tunnels` in the configuration; type, vni, local and remote are required. Lists "
-     "are "
-     "written FIRST-LAST. Such as: tunnel add vx100 type vxlan vni 100 local 192.0.2.1 remote 192.0.2.2 ttl "
-     "inherit",
+     "are written FIRST-LAST. Such as: tunnel add vx100 type vxlan vni 100 local 192.0.2.1 remote 192.0.2.2 "
+     "ttl inherit",
      at_once<tunnel_add>},
     {"tunnel del TUNNEL", "remove a tunnel that nothing uses", "The error says what uses it.",
      at_once<tunnel_del>},
