@@ -190,6 +190,11 @@ class Engine {
     return mode_ == Mode::required ? FlowState::failed : FlowState::software;
   }
   std::string unable_text(PortIndex port) const;
+  void publish(Node& node);
+  void publish(Flow& flow);
+  void tell(rcu::Published<std::string>& place, const std::string& text);
+
+  // precedence.cpp: between what overlaps.
   Overlaps overlaps_of(const Node& node) const;
   void tell_higher(const Node& node, const Overlaps& overlaps);
   void tell_lower(const Node& node, const Overlaps& overlaps);
@@ -198,9 +203,6 @@ class Engine {
   static bool makes_way(const Overlaps& overlaps);
   bool may_leave(const Node& node) const;
   bool find_base(Node& node, const Overlaps& overlaps);
-  void publish(Node& node);
-  void publish(Flow& flow);
-  void tell(rcu::Published<std::string>& place, const std::string& text);
 
   // rules.cpp: moving rules, one operation at a time for each entry.
   void step(Node& node);
@@ -217,14 +219,19 @@ class Engine {
   void make_counter(Node& node);
   static uint32_t priority(const Node& node, const Form& form, uint32_t level);
   void build(Rule& rule, const Entry& entry) const;
+
+  // settling.cpp: when a node is settled, and what waits for it.
   void settle(Node& node, uint64_t since = 0);
   void settle_later(Node& node, uint64_t since);
   void set_moment(Node& node, uint64_t moment);
   void perhaps_succeeds(Flow& flow, uint64_t since);
+
+  // room.cpp: what the NIC refused, and when it is asked for again.
   void want_room(Node& node);
   static void no_room_wanted(Node& node);
   void retry(TimePoint now);
 
+  // verify.cpp, explain.cpp
   void audit(const Node& node, std::vector<std::string>& found) const;
   bool has_other_header(const Node& node) const;
   static void explain_rule(const Entry& entry, size_t number, std::vector<std::string>& lines);

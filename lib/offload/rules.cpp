@@ -8,13 +8,7 @@ namespace culvert::offload {
 
 namespace {
 
-using namespace std::chrono_literals;
-
 const Log kLog("offload");
-
-constexpr Duration kFirstBackOff = 1s;
-constexpr Duration kLongestBackOff = 30s;
-constexpr size_t kRetryBudget = 64;  // refused nodes looked at a turn
 
 }  // namespace
 
@@ -273,110 +267,6 @@ void Engine::build(Rule& rule, const Entry& entry) const {
       if (entry.variant == kCongested) return congested(rule, spot, port_ids_[node.port]);
       if (entry.variant == kNoLeak) return no_leak(rule, spot);
       return egress_root(rule, spot);
-  }
-}
-
-// --- Settling, and what waits for it.
-
-void Engine::settle(Node& node, uint64_t since) {
-  const bool settled = node.is_settled();
-  if (!settled) return settle_later(node, since);
-  if (node.doomed && node.flow != nullptr) look_whether_gone(*node.flow);
-  const uint64_t began = node.settling;
-  if (node.flow != nullptr && node.flow->replaces != nullptr) perhaps_succeeds(*node.flow, began);
-  if (began == 0) return;
-  set_moment(node, 0);
-  EncapRow* const row = node.has_encap ? &encap(node.encap) : nullptr;
-  if (row == nullptr || --row->unsettled != 0 || !std::exchange(row->timed, false)) return;
-  const auto us =
-      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - row->now.since).count();
-  const auto bucket = std::min<size_t>(std::bit_width(static_cast<uint64_t>(us) >> 4), Latency::kBuckets - 1);
-  const std::lock_guard lock(events_mutex_);
-  ++latency_.buckets[bucket];
-}
-
-// What it took the place of goes.
-void Engine::perhaps_succeeds(Flow& flow, uint64_t since) {
-  if (std::ranges::all_of(flow.nodes, [](const auto& node) { return node->is_settled(); }))
-    remove(*std::exchange(flow.replaces, nullptr), since);
-}
-
-// `since`: the moment of what unsettled it, which the barriers after that wait for; 0: now.
-void Engine::settle_later(Node& node, uint64_t since) {
-  if (node.settling == 0) {
-    set_moment(node, since != 0 ? since : moment_);
-    if (node.has_encap) ++encap(node.encap).unsettled;
-  } else if (since != 0 && since < node.settling) {
-    set_moment(node, since);
-  }
-}
-
-void Engine::set_moment(Node& node, uint64_t moment) {
-  if (moment != 0) ++settling_[moment];
-  if (node.settling != 0)
-    if (const auto before = settling_.find(node.settling); --before->second == 0) settling_.erase(before);
-  node.settling = moment;
-}
-
-// --- Room: what the NIC refused is asked for again when something left, and once in a while.
-
-void Engine::want_room(Node& node) {
-  no_room_wanted(node);
-  node.waits_for_room = true;
-  ++node.attempts;
-  const bool first = node.kind == NodeKind::slot || node.kind == NodeKind::mark;  // all its flows wait for it
-  const Order order = first        ? Order{}
-                      : node.claim ? node.claim->order
-                                   : Order{kNetworkPriority, node.sequence};
-  node.place = {node.attempts, order, &node};
-  Target& target = *node.target;
-  target.refused.insert(node.place);
-  target.room = 0;
-  if (target.retry_at == TimePoint{}) {
-    target.back_off = kFirstBackOff;
-    target.retry_at = Clock::now() + target.back_off;
-  }
-}
-
-void Engine::no_room_wanted(Node& node) {
-  if (std::exchange(node.waits_for_room, false)) node.target->refused.erase(node.place);
-}
-
-void Engine::retry(TimePoint now) {
-  for (const auto& target : targets_) {
-    bool timed = false;
-    if (!target->leftovers.empty() || !target->refused.empty()) {
-      if (now >= target->retry_at) {
-        target->back_off = std::clamp(target->back_off * 2, kFirstBackOff, kLongestBackOff);
-        target->retry_at = now + target->back_off;
-        target->room = std::max<size_t>(target->room, 1);
-        timed = true;
-        for (Target::Leftover& rule : target->leftovers) {
-          if (rule.queue.room() == 0 || std::exchange(rule.posted, true)) continue;
-          rule.queue.destroy(rule.handle, static_cast<Cookie*>(&rule));
-        }
-      }
-    } else {
-      target->retry_at = {};
-      target->back_off = {};
-    }
-    size_t looks = kRetryBudget;
-    std::vector<Node*> again;
-    for (const auto& waiting : target->refused) {
-      if (target->room == 0 || looks-- == 0) break;
-      Node* const node = std::get<Node*>(waiting);
-      // Less than it needs may be what it has just left itself.
-      if (node->entries.size() > target->room && !std::exchange(timed, false)) continue;
-      target->room -= std::min(target->room, node->entries.size());
-      again.push_back(node);
-    }
-    for (Node* node : again) {
-      node->refusal.clear();
-      node->hold_refused = false;
-      target->refused.erase(node->place);  // it comes back if it is refused again
-      // Who waits for what made the room waits for this too.
-      mark_dirty(*node, barriers_.empty() ? 0 : barriers_.begin()->first);
-    }
   }
 }
 

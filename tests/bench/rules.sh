@@ -24,8 +24,8 @@ flow_perf() { # LAYOUT ACTIONS
     --vdev "net_eswitch0,uplink=net_null0,rep=net_null1${arguments:+,$arguments}" -- --rules-count=100000 \
     --rules-batch=100000 --portmask=0x1 --deletion-rate --transfer --group=0 --ether --ipv4 --udp $2 > "$work/out" 2>&1 ||
     { cat "$work/out" >&2; exit 1; }
-  awk -v layout="$1" '/Total flows insertion/ { print "flow-perf insert", layout, $(NF - 2) * 1000 }
-    /Total deletion/ { print "flow-perf delete", layout, $(NF - 2) * 1000 }' "$work/out" >> "$work/rates"
+  awk -v layout="$1" '/Throughput.*Total flows insertion/ { print "flow-perf insert", layout, $(NF - 2) * 1000 }
+    /Throughput.*Total deletion/ { print "flow-perf delete", layout, $(NF - 2) * 1000 }' "$work/out" >> "$work/rates"
 }
 
 # shellcheck disable=SC2086
