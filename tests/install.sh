@@ -4,7 +4,7 @@
 set -eu
 
 build="g++ meson ninja-build pkg-config dpdk-dev libdpdk-dev libnl-3-dev libyaml-cpp-dev libfmt-dev
-       libexpected-dev nlohmann-json3-dev libedit-dev libgtest-dev libpcap0.8"
+       libexpected-dev nlohmann-json3-dev libedit-dev libjemalloc-dev libgtest-dev libpcap0.8"
 demo="dpdk iproute2 iputils-ping iperf3 ethtool procps jq"
 test="gcc libibverbs-dev python3-scapy tshark tcpdump babeltrace2 clang-format clang-tidy xz-utils"
 

@@ -45,19 +45,23 @@ class DriverCalls {
   Status insert(const std::vector<offload::FlowSpec>& specs) {
     const offload::Spot spot{gateway_.uplink(), kPriority};
     for (const offload::FlowSpec& spec : specs) {
-      auto counter = queue_->make_counter(offload::Domain::transfer);
-      if (!counter) return tl::make_unexpected(counter.error());
+      rte_flow_action_handle* counter = nullptr;  // of the rule's own
+      if (layout_ == LayoutWish::flat) {
+        auto shared = queue_->make_counter(offload::Domain::transfer);
+        if (!shared) return tl::make_unexpected(shared.error());
+        counter = *shared;
+      }
       const tunnel::Match& match = std::get<offload::Explicit>(spec.what).match;
       offload::Rule rule;
       if (layout_ == LayoutWish::tagged)
-        offload::explicit_tagged(rule, spot, gateway_.tenant(), match, 0, *counter);
+        offload::explicit_tagged(rule, spot, gateway_.tenant(), match, 0, counter);
       else
         offload::explicit_flat(rule, spot, gateway_.tenant(), match,
-                               {gateway_.header().view(), gateway_.uplink()}, *counter);
+                               {gateway_.header().view(), gateway_.uplink()}, counter);
       queue_->create(rule, nullptr);
       const offload::Completion made = finish();
       if (made.refusal) return tl::make_unexpected(made.refusal->to_error());
-      rules_.emplace_back(made.handle, *counter);
+      rules_.emplace_back(made.handle, counter);
     }
     return {};
   }
@@ -67,6 +71,7 @@ class DriverCalls {
       queue_->destroy(rule, nullptr);
       if (const offload::Completion gone = finish(); gone.refusal)
         return tl::make_unexpected(gone.refusal->to_error());
+      if (counter == nullptr) continue;
       if (auto status = queue_->destroy_counter(counter); !status) return status;
     }
     rules_.clear();

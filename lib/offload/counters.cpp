@@ -28,26 +28,16 @@ void Engine::read_counters(TimePoint now) {
 // Rules with counters of their own start from zero when they are replaced: what the old one had is kept.
 void Engine::read_counter(Node& node) {
   Counts now = node.past;
-  if (node.counter != nullptr) {
-    const auto counted = node.target->queue->query_counter(node.counter);
-    if (!counted) {
-      node.counter_fault = counted.error().message;
-      return;
-    }
-    now = {counted->packets, counted->bytes};
-  } else {
-    for (const Entry& entry : node.entries) {
-      if (entry.in.handle == nullptr || entry.in.form.kind != Form::Kind::real) continue;
-      const auto counted = node.target->queue->query(entry.in.handle);
-      if (!counted) {
-        node.counter_fault = counted.error().message;
-        return;
-      }
-      now.packets += counted->packets;
-      now.bytes += counted->bytes;
-    }
-  }
   node.counter_fault.clear();
+  const auto add = [&](const Result<Counters>& counted) {
+    if (!counted) node.counter_fault = counted.error().message;
+    now.packets += counted ? counted->packets : 0;
+    now.bytes += counted ? counted->bytes : 0;
+  };
+  if (node.counter != nullptr) add(node.target->queue->query_counter(node.counter));
+  for (const Entry& entry : node.entries)
+    if (entry.in.own_counter) add(node.target->queue->query(entry.in.handle));
+  if (!node.counter_fault.empty()) return;
   if (now.packets <= node.counted.packets) return;
   const Counts more{now.packets - node.counted.packets, now.bytes - node.counted.bytes};
   node.counted = now;
@@ -56,7 +46,7 @@ void Engine::read_counter(Node& node) {
 
 // Before a rule goes that has a counter of its own. What hits it from now on is not counted.
 void Engine::keep_count(Node& node, const Installed& rule) {
-  if (node.counter != nullptr || !node.counts() || rule.form.kind != Form::Kind::real) return;
+  if (!rule.own_counter || node.doomed) return;  // of what is deleted nobody asks any more
   const auto counted = node.target->queue->query(rule.handle);
   if (!counted) return;
   node.past.packets += counted->packets;

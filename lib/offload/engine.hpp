@@ -216,7 +216,7 @@ class Engine {
   static uint32_t next_level(const Entry& entry);
   static Pattern pattern_of(const Entry& entry, const Form& form);
   void count_rule(const Node& node, const Installed& rule, int change);
-  void make_counter(Node& node);
+  void make_counter(Entry& entry);
   static uint32_t priority(const Node& node, const Form& form, uint32_t level);
   void build(Rule& rule, const Entry& entry) const;
 

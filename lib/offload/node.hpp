@@ -55,6 +55,7 @@ struct Installed {
   rte_flow* handle = nullptr;
   Form form;
   uint32_t level = 0;  // below the base: which of its turns in being replaced
+  bool own_counter = false;
 };
 
 // What a posted operation is for.

@@ -31,10 +31,10 @@ void Engine::step(Entry& entry) {
 
 void Engine::create(Entry& entry) {
   Node& node = *entry.node;
-  make_counter(node);
   entry.busy = Entry::Busy::creating;
   entry.buried = false;
   entry.making = {.form = node.want, .level = next_level(entry)};
+  make_counter(entry);
   Rule rule;
   build(rule, entry);
   kLog.debug("{}: {}", node, rule);
@@ -125,6 +125,9 @@ void Engine::created(Entry& entry, const Completion& completion) {
   created_.fetch_add(1, std::memory_order_relaxed);
   made.handle = completion.handle;
   count_rule(node, made, 1);
+  const bool changes_layout =
+      made.form.kind == Form::Kind::real && node.by_slot != made.form.slot.has_value();
+  if (changes_layout) read_counter(node);  // to whom it was credited before
   const Installed old = std::exchange(entry.in, made);
   // A hold, and a rule beside one that was refused, are not what it waits for.
   const bool beside_refused = !node.refusal.empty() && made.form.does_as(node.refused);
@@ -135,7 +138,6 @@ void Engine::created(Entry& entry, const Completion& completion) {
   }
   if (made.form.kind == Form::Kind::real) {
     if (node.counting_place == 0 && node.counts()) counting_.add(&node);
-    if (node.by_slot != made.form.slot.has_value()) read_counter(node);  // to whom it was credited before
     node.by_slot = made.form.slot.has_value();
   }
   if (node.kind == NodeKind::mark && !node.told && node.want == made.form) {
@@ -195,14 +197,22 @@ void Engine::count_rule(const Node& node, const Installed& rule, int change) {
   encap_states_[node.encap].flow_rules.fetch_add(static_cast<uint32_t>(change), std::memory_order_relaxed);
 }
 
-// A counter that outlives the rules, so that replacing one loses nothing; else each rule has its own.
-void Engine::make_counter(Node& node) {
-  if (!node.counts() || node.counter != nullptr || !node.target->able.shared_counters) return;
+// A counter that outlives the rules, so that replacing one loses nothing. A rule that leads to a slot stays
+// when the neighbour's MAC changes: a counter of its own, which the driver makes with it, is the cheaper one;
+// templates have the one kind only.
+void Engine::make_counter(Entry& entry) {
+  Node& node = *entry.node;
+  if (!node.counts() || entry.making.form.kind != Form::Kind::real) return;
+  const bool stays = node.flow != nullptr && entry.making.form.slot && !node.target->able.async;
+  entry.making.own_counter = stays || !node.target->able.shared_counters;
+  if (entry.making.own_counter || node.counter != nullptr) return;
   const Domain domain = node.kind == NodeKind::mark ? Domain::egress : Domain::transfer;
-  if (auto made = node.target->queue->make_counter(domain))
+  auto made = node.target->queue->make_counter(domain);
+  if (made)
     node.counter = *made;
   else
-    kLog.debug("{}: no counter: {}", node, made.error().message);
+    kLog.debug("{}: no shared counter: {}", node, made.error().message);
+  entry.making.own_counter = !made;
 }
 
 uint32_t Engine::priority(const Node& node, const Form& form, uint32_t level) {
@@ -218,6 +228,7 @@ void Engine::build(Rule& rule, const Entry& entry) const {
   const Spot spot{target.port_id, priority(node, form, entry.making.level), target.able.tags,
                   any_source(target.able.async)};
   const EncapRow* const row = node.has_encap ? encaps_.at(node.encap).get() : nullptr;
+  rte_flow_action_handle* const counter = entry.making.own_counter ? nullptr : node.counter;
   const auto header = [&] { return Encap{row->now.rule->header.view(), port_ids_[row->now.rule->port]}; };
   const auto underlay = [&] {
     const tunnel::Tunnel& tunnel = row->now.tunnel;
@@ -229,16 +240,15 @@ void Engine::build(Rule& rule, const Entry& entry) const {
           node.matches.empty() ? std::get<Explicit>(node.flow->spec.what).match : node.matches[entry.variant];
       const uint16_t from = port_ids_[node.port];
       if (form.kind == Form::Kind::hold) return hold(rule, spot, from, match);
-      if (form.slot) return explicit_tagged(rule, spot, from, match, *form.slot, node.counter);
-      return explicit_flat(rule, spot, from, match, header(), node.counter);
+      if (form.slot) return explicit_tagged(rule, spot, from, match, *form.slot, counter);
+      return explicit_flat(rule, spot, from, match, header(), counter);
     }
     case NodeKind::path:
-      if (form.slot) return path_tagged(rule, spot, node.network, *node.mac, *form.slot, node.counter);
-      return path_flat(rule, spot, node.network, *node.mac, header(), node.counter);
+      if (form.slot) return path_tagged(rule, spot, node.network, *node.mac, *form.slot, counter);
+      return path_flat(rule, spot, node.network, *node.mac, header(), counter);
     case NodeKind::station: {
       const uint16_t wire = port_ids_[target.wires[entry.variant]];
-      return decap(rule, spot, wire, node.network, node.udp_port, *node.mac, port_ids_[node.port],
-                   node.counter);
+      return decap(rule, spot, wire, node.network, node.udp_port, *node.mac, port_ids_[node.port], counter);
     }
     case NodeKind::tenant_source: {
       if (form.kind == Form::Kind::hold) {
@@ -246,15 +256,14 @@ void Engine::build(Rule& rule, const Entry& entry) const {
         match.eth_src = node.mac;
         return hold(rule, spot, port_ids_[node.port], match);
       }
-      return tenant_source(rule, spot, port_ids_[node.port], node.mac, node.network, node.counter);
+      return tenant_source(rule, spot, port_ids_[node.port], node.mac, node.network, counter);
     }
     case NodeKind::tunnel_source:
-      return tunnel_source(rule, spot, port_ids_[node.port], underlay(), node.mac, node.network,
-                           node.counter);
+      return tunnel_source(rule, spot, port_ids_[node.port], underlay(), node.mac, node.network, counter);
     case NodeKind::slot:
-      return slot_encap(rule, spot, *form.slot, header(), node.counter);
+      return slot_encap(rule, spot, *form.slot, header(), counter);
     case NodeKind::mark:
-      return egress_slot(rule, spot, node.mark, header(), node.counter);
+      return egress_slot(rule, spot, node.mark, header(), counter);
     case NodeKind::steering: {
       const std::vector<uint16_t>& queues = rx_queues_[node.port];
       Spot here{port_ids_[node.port], 0, spot.tags, spot.any_source};

@@ -228,6 +228,28 @@ TEST(Counters, PacketsOfASlotThatLeavesAreItsEncaps) {
       << "encap " << gateway.offload->encap(0).hardware.packets << " of " << sent;
 }
 
+// A rule's own counter goes with it, a shared one stays: what they counted adds up.
+TEST(Counters, AFlowKeepsItsCountWhateverCarriesIt) {
+  for (const bool async : {false, true}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = LayoutWish::tagged, .async = async});
+    gateway.resolve(0, 1);
+    ASSERT_TRUE(gateway.add("one", 0));
+    uint64_t sent = 0;
+    for (const LayoutWish layout :
+         {LayoutWish::tagged, LayoutWish::flat, LayoutWish::tagged, LayoutWish::flat}) {
+      gateway.offload->set_mode(Mode::automatic, layout);
+      gateway.settle();
+      for (int i = 0; i < 3; ++i, ++sent) EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 1);
+      EXPECT_TRUE(within(2s, [&] { return gateway.flow("one").packets == sent; }))
+          << gateway.flow("one").packets << " of " << sent;
+      EXPECT_TRUE(within(2s, [&] { return gateway.offload->encap(0).hardware.packets == sent; }))
+          << gateway.offload->encap(0).hardware.packets << " of " << sent;
+      gateway.offload->set_mode(Mode::off, layout);
+      gateway.settle();
+    }
+  }
+}
+
 TEST(Room, RoomForOneIsFoundBehindManyThatNeedTwo) {
   for (const unsigned wide : {10u, 70u}) {
     Gateway gateway({.arguments = "profile=mlx5,rules=2", .layout = LayoutWish::flat});
