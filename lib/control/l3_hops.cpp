@@ -47,6 +47,7 @@ Leads Leads::of(const mirror::Path& path) {
   leads.nexthop_id = path.nexthop_id;
   leads.mtu = path.mtu;
   if (path.nexthop_id == 0) leads.hops = path.hops;
+  for (mirror::Hop& hop : leads.hops) hop.encap_digest = 0;  // none of them is culvert's, whatever is in it
   return leads;
 }
 
@@ -56,6 +57,7 @@ size_t Leads::Hash::operator()(const Leads& leads) const {
     hash = net::hash_combine(
         hash, static_cast<uint64_t>(hop.ifindex) << 32 | uint64_t{hop.weight} << 8 | hop.flags);
     if (hop.via) hash = net::hash_combine(hash, std::hash<net::IpAddr>{}(*hop.via));
+    hash = net::hash_combine(hash, hop.encap);
   }
   if (leads.encap) hash = net::hash_combine(hash, *leads.encap);
   if (leads.port) hash = net::hash_combine(hash, leads.dst_mac.bits() << 16 | *leads.port);
@@ -211,6 +213,7 @@ std::vector<dataplane::WeightedWay> L3Hops::ways(Row& row) const {
 }
 
 Way L3Hops::way(const mirror::Hop& hop, uint32_t mtu, Row& row) const {
+  if (hop.encap != 0) return refusal(DropReason::hop_elsewhere);  // of the kernel's own
   const mirror::Link& link = *mirror_.link(hop.ifindex);
   const PortEnd* const port = port_of(link);
   if (port == nullptr) {

@@ -44,8 +44,9 @@ enum class DropReason : uint8_t {
   route_unreachable,
   route_prohibit,
   route_throw,
-  hop_down,       // all next hops of the route are down
-  hop_elsewhere,  // its next hop is neither a port nor a tunnel of the network
+  hop_down,  // all next hops of the route are down
+  // Its next hop is neither a port nor a tunnel of the network, or has an encap of the kernel's own.
+  hop_elsewhere,
   // Where it was to go.
   same_port,             // to where it came from
   split_horizon,         // from a tunnel into a tunnel of the same network

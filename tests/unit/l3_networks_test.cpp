@@ -138,6 +138,29 @@ TEST_F(L3NetworksTest, EachKindOfRouteLeadsWhereItShould) {
   EXPECT_EQ(hop("10.0.0.7"), fib::kNoRoute) << "connected, but in table main";
 }
 
+// A header of the kernel's own before the packet: that packet must not go out without it.
+TEST_F(L3NetworksTest, AnEncapOfTheKernelsIsNotCulverts) {
+  ip("route add 20.1.0.0/16 encap ip id 7 dst 9.9.9.9 via 10.0.0.9 table 100\n"
+     "route add 20.2.0.0/16 encap ip id 7 dst 9.9.9.9 via 10.1.0.2 table 100\n"
+     "nexthop add id 7 encap ip id 7 dst 9.9.9.9 via 10.0.0.9 dev v0\n"
+     "route add 20.3.0.0/16 nhid 7 table 100\n"
+     "route add 20.4.0.0/16 table 100 nexthop encap ip id 8 dst 9.9.9.9 via 10.0.0.9 nexthop via 10.1.0.2\n"
+     "route add 20.5.0.0/16 encap ip id 9 dst 9.9.9.9 via 10.0.0.9 table 100\n"
+     "route add 20.6.0.0/16 via 10.0.0.9 table 100");
+  ip6("route add 2001:db8:1::/48 encap seg6 mode encap segs fd00::7 dev v0 table 100");
+  settle();
+  for (const char* address : {"20.1.0.1", "20.2.0.1", "20.3.0.1", "20.5.0.1", "2001:db8:1::1"})
+    EXPECT_EQ(way(address), dropped(DropReason::hop_elsewhere)) << address;
+  EXPECT_EQ(hop("20.1.0.1"), hop("20.5.0.1")) << "one hop number serves, whatever is in the headers";
+  EXPECT_EQ(way("20.6.0.1").kind, Kind::station);
+  ASSERT_NE(leads("20.4.0.1").multipath, nullptr);
+  EXPECT_EQ(leads("20.4.0.1").multipath->ways[0], dropped(DropReason::hop_elsewhere));
+  EXPECT_EQ(leads("20.4.0.1").multipath->ways[1], into(2));
+  ip("route replace 20.1.0.0/16 via 10.0.0.9 table 100");
+  settle();
+  EXPECT_EQ(way("20.1.0.1").kind, Kind::station);
+}
+
 // The neighbours of a gateway and of the link: none, there, another MAC, failed, gone.
 TEST_F(L3NetworksTest, FollowsNeighbours) {
   ip("route add 20.1.0.0/16 via 10.0.0.50 table 100\nroute add 10.0.0.0/24 dev v0 table 100");
