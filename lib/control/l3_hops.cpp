@@ -5,16 +5,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/log.hpp"
-
 namespace culvert::control {
 
 using dataplane::DropReason;
 using dataplane::Way;
 
 namespace {
-
-const Log kLog("control");
 
 constexpr Way refusal(DropReason reason) { return {.kind = Way::Kind::drop, .reason = reason}; }
 
@@ -90,26 +86,23 @@ void L3Hops::set_ends(std::vector<TunnelEnd> tunnels, std::vector<PortEnd> ports
 
 // --- Rows.
 
-std::optional<L3Hops::HopId> L3Hops::hold(const Leads& leads, TimePoint now) {
+L3Hops::HopId L3Hops::hold(const Leads& leads, TimePoint now) {
   if (const auto known = ids_of_.find(leads); known != ids_of_.end()) {
     ++rows_.at(known->second).routes;
     return known->second;
   }
-  const auto id = ids_.take();
-  if (!id) {
-    kLog.error("{} next hops of l3 networks are the most; a route is left out", dataplane::kMaxHops - 1);
-    return std::nullopt;
-  }
-  const auto entry = ids_of_.emplace(leads, *id).first;
-  Row& row = rows_[*id];
+  const HopId id = ids_.take();
+  if (id == HopIds::kNone) return id;
+  const auto entry = ids_of_.emplace(leads, id).first;
+  Row& row = rows_[id];
   row.leads = &entry->first;
   row.routes = 1;
-  update(*id, row, now);
+  update(id, row, now);
   return id;
 }
 
 void L3Hops::release(HopId id) {
-  if (id == fib::kNoRoute) return;
+  if (id == fib::kNoRoute || id == HopIds::kNone) return;
   if (--rows_.at(id).routes == 0) remove(id);
 }
 

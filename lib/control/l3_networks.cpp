@@ -24,10 +24,10 @@ net::Prefix host_prefix(const net::IpAddr& ip) { return {ip, static_cast<uint8_t
 }  // namespace
 
 L3Networks::L3Networks(mirror::Mirror& mirror, dataplane::Dataplane& dataplane, rcu::Domain& domain,
-                       Used used)
+                       Used used, dataplane::HopId hops_end)
     : mirror_(mirror),
       dataplane_(dataplane),
-      ids_(dataplane, domain),
+      ids_(dataplane, domain, hops_end),
       demand_([this](const NeighbourKey& key) { mirror_.use_neighbour(key.first, key.second); }),
       used_(std::move(used)) {
   mirror_.subscribe(*this);
@@ -74,6 +74,7 @@ void L3Networks::remove_port(dataplane::PortIndex port) {
 
 void L3Networks::flush(TimePoint now) {
   if (std::exchange(links_changed_, false)) update_links();
+  if (std::exchange(freed_, ids_.freed()) != ids_.freed()) changed_.merge(std::exchange(refused_, {}));
   for (const NeighbourKey& key : std::exchange(changed_, {})) {
     if (!ports_.contains(key.first)) continue;
     if (const mirror::Neighbour* neighbour = mirror_.neighbour(key.first, key.second)) {
@@ -193,17 +194,17 @@ void L3Networks::set_station(const mirror::Neighbour& neighbour) {
     return;
   }
   const dataplane::PortIndex port = ports_.at(neighbour.ifindex);
-  const auto hop = known != stations_.end() ? std::optional(known->second.hop) : ids_.take();
-  if (!hop) {
-    kLog.error("{} next hops of l3 networks are the most; {} is left out", dataplane::kMaxHops - 1,
-               neighbour.ip);
-    return;
+  Station& station = stations_.try_emplace(key, Station{port, HopIds::kNone}).first->second;
+  if (station.hop == HopIds::kNone) station.hop = ids_.take();
+  if (station.hop == HopIds::kNone) {
+    refused_.insert(key);
+  } else {
+    dataplane::RouteHop now = dataplane::make_route_hop({{station_way(port, *neighbour.mac, *link), 1}});
+    const dataplane::RouteHop* const before = dataplane_.hop(station.hop);
+    if (before == nullptr || !(*before == now)) dataplane_.set_hop(station.hop, std::move(now));
   }
-  dataplane::RouteHop now = dataplane::make_route_hop({{station_way(port, *neighbour.mac, *link), 1}});
-  if (known == stations_.end() || !(*dataplane_.hop(*hop) == now)) dataplane_.set_hop(*hop, std::move(now));
-  if (known != stations_.end()) return;
-  dataplane_.neighbours(port).set(host_prefix(neighbour.ip), *hop);
-  stations_.emplace(key, Station{port, *hop});
+  if (dataplane_.neighbours(port).find(neighbour.ip) != station.hop)
+    dataplane_.neighbours(port).set(host_prefix(neighbour.ip), station.hop);
 }
 
 // Those on links that are none of a network's ports any more.

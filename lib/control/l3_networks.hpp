@@ -33,7 +33,9 @@ class L3Networks final : private mirror::Listener {
   // All outlive the object. `used` is told, every other second, of neighbours that packets went to meanwhile:
   // the kernel sees none of them, and must be told to find out a MAC that has changed.
   using Used = std::function<void(const NeighbourKey&)>;
-  L3Networks(mirror::Mirror& mirror, dataplane::Dataplane& dataplane, rcu::Domain& domain, Used used);
+  // `hops_end`: hops have numbers below it.
+  L3Networks(mirror::Mirror& mirror, dataplane::Dataplane& dataplane, rcu::Domain& domain, Used used,
+             dataplane::HopId hops_end = dataplane::kMaxHops);
   ~L3Networks() override;
 
   // All that there are, after Dataplane::set_networks() has them. Their routes are in force when it returns.
@@ -82,11 +84,13 @@ class L3Networks final : private mirror::Listener {
   // The stations whose MAC is known on those links, each with its hop.
   struct Station {
     dataplane::PortIndex port;
-    dataplane::HopId hop;
-    uint32_t used_s = 0;  // as in L3Hops
+    dataplane::HopId hop;  // or HopIds::kNone
+    uint32_t used_s = 0;   // as in L3Hops
   };
   std::map<NeighbourKey, Station> stations_;
   std::set<NeighbourKey> changed_;  // neighbours, since the last flush()
+  std::set<NeighbourKey> refused_;  // stations that found no number for their hop
+  uint64_t freed_ = 0;              // HopIds::freed() when they were last tried
 
   std::set<NeighbourKey> asked_;  // of the kernel within this second
   TimePoint second_{};            // when it began

@@ -39,8 +39,11 @@ class L3NetworksTest : public mirror::Lab {
     ASSERT_TRUE(path->set_networks({{.id = 0, .ports = {0}, .encaps = {2, 3}, .routed = true}}));
     mirror = make();
     sync(*mirror);
-    networks = std::make_unique<L3Networks>(*mirror, *path, *domain,
-                                            [this](const NeighbourKey& key) { used.push_back(key); });
+    make_networks();
+  }
+  void make_networks(dataplane::HopId hops_end = dataplane::kMaxHops) {
+    networks = std::make_unique<L3Networks>(
+        *mirror, *path, *domain, [this](const NeighbourKey& key) { used.push_back(key); }, hops_end);
     configure();
   }
   void TearDown() override {
@@ -250,6 +253,49 @@ TEST_F(L3NetworksTest, TheConfigurationComesFirst) {
   EXPECT_EQ(way("20.1.0.1"), into(3));
   EXPECT_EQ(hop("20.2.0.1"), fib::kNoRoute) << "no table is followed any more";
   EXPECT_EQ(way("10.0.0.1").kind, Kind::kernel) << "its port has a link";
+}
+
+// What finds no number for its hop is dropped by name, not by a shorter route, and comes in when numbers are
+// free.
+TEST_F(L3NetworksTest, HopNumbersEndAndComeFree) {
+  networks.reset();
+  make_networks(40);
+  const auto route = [](const char* what, unsigned i) {
+    return fmt::format("route {} 20.{}.0.0/16 via 10.0.0.9 mtu {} table 100\n", what, i, 600 + i);
+  };
+  std::string commands = "route add default via 10.1.0.2 table 100\n";
+  for (unsigned i = 0; i < 60; ++i) commands += route("add", i);
+  ip(commands);
+  settle();
+  ip("neighbour add 10.0.0.60 dev v0 lladdr 02:00:00:00:00:60 nud permanent");
+  settle();
+  const auto leads_to = [&](DropReason reason) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < 60; ++i) count += way(fmt::format("20.{}.0.1", i).c_str()) == dropped(reason);
+    return count;
+  };
+  const auto is_station = [&](unsigned i) { return way(fmt::format("20.{}.0.1", i).c_str()).mtu == 600 + i; };
+  const unsigned without = leads_to(DropReason::too_many_hops);
+  EXPECT_GT(without, 20u);
+  EXPECT_LT(without, 40u);
+  EXPECT_TRUE(is_station(0));
+  const net::IpAddr station = *net::IpAddr::parse("10.0.0.60");
+  EXPECT_EQ(path->hop(path->neighbours(0).find(station))->only, dropped(DropReason::too_many_hops));
+
+  commands.clear();
+  for (unsigned i = 0; i < 40; ++i) commands += route("del", i);
+  ip(commands);
+  settle();
+  settle();  // numbers come free when no worker uses them any more
+  for (unsigned i = 40; i < 60; ++i) EXPECT_TRUE(is_station(i)) << i;
+  EXPECT_EQ(path->hop(path->neighbours(0).find(station))->only.dst_mac,
+            *net::Mac::parse("02:00:00:00:00:60"));
+  EXPECT_EQ(way("20.0.0.1"), into(2));
+  configure({}, std::nullopt);
+  configure();  // all at once, with numbers that are still held back by their grace period
+  settle();
+  settle();
+  for (unsigned i = 40; i < 60; ++i) EXPECT_TRUE(is_station(i)) << i;
 }
 
 // The table and the mirror agree after random changes, and after a rebuild.
