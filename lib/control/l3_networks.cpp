@@ -40,21 +40,36 @@ L3Networks::~L3Networks() {
   mirror_.unsubscribe(*this);
 }
 
-void L3Networks::set(std::vector<L3Spec> specs, TimePoint now) {
+void L3Networks::add(const std::vector<L3Spec>& specs, TimePoint now) {
+  std::vector<Network*> added;
+  for (const L3Spec& spec : specs) {
+    if (networks_.contains(spec.id)) continue;
+    dataplane_.make_routes(spec.id);
+    enter(spec);
+    added.push_back(networks_.at(spec.id).get());
+  }
+  if (added.empty()) return;
+  update_links();
+  for (Network* const network : added) network->routes.flush(std::numeric_limits<size_t>::max(), now);
+}
+
+void L3Networks::enter(const L3Spec& spec) {
+  std::unique_ptr<Network>& network = networks_[spec.id];
+  if (network == nullptr)
+    network = std::make_unique<Network>(spec, mirror_, dataplane_, ids_, demand_);
+  else
+    network->spec = spec;
+  network->hops.set_ends(spec.tunnels, spec.ports);
+  const std::string& vrf = spec.network.vrf;
+  if (!vrf.empty() && mirror_.link_by_name(vrf) == nullptr)
+    kLog.warning("network {}: there is no VRF {} yet", spec.network.name, vrf);
+}
+
+void L3Networks::set(const std::vector<L3Spec>& specs, TimePoint now) {
   std::erase_if(networks_, [&](const auto& entry) {
     return std::ranges::find(specs, entry.first, &L3Spec::id) == specs.end();
   });
-  for (L3Spec& spec : specs) {
-    std::unique_ptr<Network>& network = networks_[spec.id];
-    if (network == nullptr)
-      network = std::make_unique<Network>(std::move(spec), mirror_, dataplane_, ids_, demand_);
-    else
-      network->spec = std::move(spec);
-    network->hops.set_ends(network->spec.tunnels, network->spec.ports);
-    const std::string& vrf = network->spec.network.vrf;
-    if (!vrf.empty() && mirror_.link_by_name(vrf) == nullptr)
-      kLog.warning("network {}: there is no VRF {} yet", network->spec.network.name, vrf);
-  }
+  for (const L3Spec& spec : specs) enter(spec);
   update_links();
   for (auto& [id, network] : networks_) {
     network->hops.flush(now);

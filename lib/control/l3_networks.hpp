@@ -38,8 +38,11 @@ class L3Networks final : private mirror::Listener {
              dataplane::HopId hops_end = dataplane::kMaxHops);
   ~L3Networks() override;
 
+  // To be called before Dataplane::set_networks() has them: those that are new get their tables, and all
+  // their routes into them. The others stay as they are.
+  void add(const std::vector<L3Spec>& specs, TimePoint now);
   // All that there are, after Dataplane::set_networks() has them. Their routes are in force when it returns.
-  void set(std::vector<L3Spec> specs, TimePoint now);
+  void set(const std::vector<L3Spec>& specs, TimePoint now);
 
   // The port's device is gone for good: ways out of it are dead.
   void remove_port(dataplane::PortIndex port);
@@ -66,6 +69,7 @@ class L3Networks final : private mirror::Listener {
   void on_nexthop(const mirror::Nexthop* before, const mirror::Nexthop* after) override;
   void on_route(const net::Prefix& dst, const mirror::Path* before, const mirror::Path* after) override;
 
+  void enter(const L3Spec& spec);
   void update_links();
   void update_sources(Network& network) const;
   void set_station(const mirror::Neighbour& neighbour);
