@@ -208,7 +208,6 @@ Status Control::apply_config() {
   for (const tunnel::Flow& flow : config_.flows) {
     if (const Status made = create_flow(flow, FlowStore::Source::config); !made) return made;
   }
-  publish_terminations();
   return {};
 }
 
@@ -259,7 +258,7 @@ void Control::publish_own_macs() {
 }
 
 // A tunnel packet to an address that is no longer ours is left alone.
-void Control::publish_terminations() {
+std::vector<dataplane::Termination> Control::terminations() {
   std::vector<dataplane::Termination> terminations;
   terminated_.clear();
   for (const auto& [name, id] : tunnels_) {
@@ -274,7 +273,11 @@ void Control::publish_terminations() {
     termination.network = network_ids_.at(network->name);
     if (network->type == config::Network::Type::l3) termination.inner_mac = tunnel.inner_src_mac;
   }
-  if (const Status set = dataplane_->set_terminations(std::move(terminations)); !set)
+  return terminations;
+}
+
+void Control::publish_terminations() {
+  if (const Status set = dataplane_->set_terminations(terminations()); !set)
     kLog.error("{}", set.error().message);
 }
 

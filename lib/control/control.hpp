@@ -101,6 +101,7 @@ class Control final : public Api, private mirror::Listener {
   void on_ports_removed();
   void close_removed_ports();
   void publish_own_macs();
+  std::vector<dataplane::Termination> terminations();
   void publish_terminations();
   uint64_t sent_by(resolver::EncapId id) const;
   void neighbour_used(const resolver::NeighbourKey& key, resolver::EncapId id);

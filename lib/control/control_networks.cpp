@@ -12,7 +12,8 @@ dataplane::PortIndex Control::port_index(const std::string& name) const {
                                            config_.ports.begin());
 }
 
-// A network keeps its id while it exists, so that what was learned in it stays.
+// A network keeps its id while it exists, so that what was learned in it stays. Networks and the tunnels that
+// end in them change in one step, and an l3 network has its routes by then: no packet meets half of it.
 Status Control::set_networks() {
   std::set<dataplane::NetworkId> taken;
   for (const auto& [name, id] : network_ids_) taken.insert(id);
@@ -32,9 +33,11 @@ Status Control::set_networks() {
     for (const std::string& name : network.ports) spec.ports.push_back(port_index(name));
     for (const std::string& name : network.tunnels) spec.encaps.push_back(tunnels_.at(name));
   }
-  if (const Status set = dataplane_->set_networks(networks); !set) return set;
   network_ids_ = std::move(ids);
-  l3_->set(l3_specs(), Clock::now());
+  const std::vector<L3Spec> routed = l3_specs();
+  l3_->add(routed, Clock::now());
+  if (const Status set = dataplane_->set_networks(networks, terminations()); !set) return set;
+  l3_->set(routed, Clock::now());
   // Of an l3 network the NIC is told nothing: its packets come to the workers.
   std::erase_if(networks, [](const dataplane::NetworkSpec& network) { return network.routed; });
   hardware_->set_networks(networks, network_ids_);

@@ -174,17 +174,15 @@ void Control::apply_reload(const Reload& reload) {
     unused.push_back(resolver_->at(id).tunnel.dst_port);
     resolver_->change(id, *tunnel, now);
   }
-  const config::Config before = std::exchange(config_, reload.wanted);
-  if (const Status set = set_networks(); !set) kLog.error("{}", set.error().message);
-  apply_flows(reload);
-
   std::vector<resolver::EncapId> gone;
   for (const tunnel::Tunnel* tunnel : reload.tunnels.removed) {
     unused.push_back(tunnel->dst_port);
     gone.push_back(tunnels_.at(tunnel->name));
     tunnels_.erase(tunnel->name);
   }
-  publish_terminations();
+  const config::Config before = std::exchange(config_, reload.wanted);
+  if (const Status set = set_networks(); !set) kLog.error("{}", set.error().message);
+  apply_flows(reload);
   for (const resolver::EncapId id : gone) forget_encap(id);
   for (const uint16_t port : unused) holder_.release(port);
   if (before.offload != config_.offload) hardware_->set_mode(config_.offload);

@@ -97,6 +97,7 @@ RouteView Control::view(const mirror::Route& route) const {
     hop_view.netdev = non_empty(netdev_name(hop.ifindex));
     hop_view.weight = hop.weight;
     hop_view.alive = hop.is_alive();
+    if (hop.encap != 0) hop_view.encap = hop.encap_name();
   }
   if (route.nexthop_id != 0) view.nhid = route.nexthop_id;
   return view;

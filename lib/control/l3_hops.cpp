@@ -5,16 +5,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/log.hpp"
-
 namespace culvert::control {
 
 using dataplane::DropReason;
 using dataplane::Way;
 
 namespace {
-
-const Log kLog("control");
 
 constexpr Way refusal(DropReason reason) { return {.kind = Way::Kind::drop, .reason = reason}; }
 
@@ -47,6 +43,7 @@ Leads Leads::of(const mirror::Path& path) {
   leads.nexthop_id = path.nexthop_id;
   leads.mtu = path.mtu;
   if (path.nexthop_id == 0) leads.hops = path.hops;
+  for (mirror::Hop& hop : leads.hops) hop.encap_digest = 0;  // none of them is culvert's, whatever is in it
   return leads;
 }
 
@@ -56,6 +53,7 @@ size_t Leads::Hash::operator()(const Leads& leads) const {
     hash = net::hash_combine(
         hash, static_cast<uint64_t>(hop.ifindex) << 32 | uint64_t{hop.weight} << 8 | hop.flags);
     if (hop.via) hash = net::hash_combine(hash, std::hash<net::IpAddr>{}(*hop.via));
+    hash = net::hash_combine(hash, hop.encap);
   }
   if (leads.encap) hash = net::hash_combine(hash, *leads.encap);
   if (leads.port) hash = net::hash_combine(hash, leads.dst_mac.bits() << 16 | *leads.port);
@@ -88,26 +86,23 @@ void L3Hops::set_ends(std::vector<TunnelEnd> tunnels, std::vector<PortEnd> ports
 
 // --- Rows.
 
-std::optional<L3Hops::HopId> L3Hops::hold(const Leads& leads, TimePoint now) {
+L3Hops::HopId L3Hops::hold(const Leads& leads, TimePoint now) {
   if (const auto known = ids_of_.find(leads); known != ids_of_.end()) {
     ++rows_.at(known->second).routes;
     return known->second;
   }
-  const auto id = ids_.take();
-  if (!id) {
-    kLog.error("{} next hops of l3 networks are the most; a route is left out", dataplane::kMaxHops - 1);
-    return std::nullopt;
-  }
-  const auto entry = ids_of_.emplace(leads, *id).first;
-  Row& row = rows_[*id];
+  const HopId id = ids_.take();
+  if (id == HopIds::kNone) return id;
+  const auto entry = ids_of_.emplace(leads, id).first;
+  Row& row = rows_[id];
   row.leads = &entry->first;
   row.routes = 1;
-  update(*id, row, now);
+  update(id, row, now);
   return id;
 }
 
 void L3Hops::release(HopId id) {
-  if (id == fib::kNoRoute) return;
+  if (id == fib::kNoRoute || id == HopIds::kNone) return;
   if (--rows_.at(id).routes == 0) remove(id);
 }
 
@@ -211,6 +206,7 @@ std::vector<dataplane::WeightedWay> L3Hops::ways(Row& row) const {
 }
 
 Way L3Hops::way(const mirror::Hop& hop, uint32_t mtu, Row& row) const {
+  if (hop.encap != 0) return refusal(DropReason::hop_elsewhere);  // of the kernel's own
   const mirror::Link& link = *mirror_.link(hop.ifindex);
   const PortEnd* const port = port_of(link);
   if (port == nullptr) {

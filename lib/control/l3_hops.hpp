@@ -81,9 +81,11 @@ class L3Hops {
   // Who the network's tunnels and ports are from now on; flush() looks at all hops anew.
   void set_ends(std::vector<TunnelEnd> tunnels, std::vector<PortEnd> ports);
 
-  // One more route leads there; the hop is published. nullopt: there are too many hops.
-  std::optional<HopId> hold(const Leads& leads, TimePoint now);
-  // One less does. kNoRoute is ignored.
+  // One more route leads there; the hop is published. HopIds::kNone: there are too many hops; worth another
+  // try when freed() has changed.
+  HopId hold(const Leads& leads, TimePoint now);
+  uint64_t freed() const { return ids_.freed(); }
+  // One less does. kNoRoute and HopIds::kNone are ignored.
   void release(HopId id);
   // All routes are others now: how many each hop has. Hops that are not in it go.
   void recount(const std::unordered_map<HopId, size_t>& routes);

@@ -39,15 +39,28 @@ void L3Network::mark(const net::Prefix& dst) {
 
 void L3Network::flush(size_t budget, TimePoint now) {
   if (rebuild_) return rebuild(now);
+  try_refused();
   for (; next_dirty_ < dirty_.size() && budget != 0; --budget) {
     const net::Prefix& dst = dirty_[next_dirty_++];
     const auto wanted = leads(dst);
-    const auto hop = wanted ? hops_.hold(*wanted, now) : std::nullopt;
-    hops_.release(tables_.set(dst, hop.value_or(fib::kNoRoute)));
+    hops_.release(tables_.set(dst, wanted ? hold(dst, *wanted, now) : fib::kNoRoute));
   }
   if (next_dirty_ < dirty_.size()) return;
   dirty_.clear();
   next_dirty_ = 0;
+}
+
+// Numbers have come free, and nothing else waits.
+void L3Network::try_refused() {
+  if (refused_.empty() || !dirty_.empty() || std::exchange(freed_, hops_.freed()) == hops_.freed()) return;
+  dirty_.assign(refused_.begin(), refused_.end());
+  refused_.clear();
+}
+
+dataplane::HopId L3Network::hold(const net::Prefix& dst, const Leads& leads, TimePoint now) {
+  const dataplane::HopId hop = hops_.hold(leads, now);
+  if (hop == HopIds::kNone) refused_.insert(dst);
+  return hop;
 }
 
 std::optional<Leads> L3Network::leads(const net::Prefix& dst) const {
@@ -78,16 +91,17 @@ void L3Network::rebuild(TimePoint now) {
     mirror_.for_each_best(RT_TABLE_LOCAL, [&](const net::Prefix& dst, const mirror::Path& path) {
       first[dst] = Leads::of(path);
     });
-  for (const auto& [dst, leads] : first)
-    if (const auto hop = hops_.hold(leads, now)) add(dst, *hop);
+  refused_.clear();
+  for (const auto& [dst, leads] : first) add(dst, hold(dst, leads, now));
   if (sources_.table && !(sources_.local && *sources_.table == RT_TABLE_LOCAL)) {
     // A million routes share a few paths, and paths keep their places meanwhile.
-    std::unordered_map<const mirror::Path*, std::optional<dataplane::HopId>> hop_of;
+    std::unordered_map<const mirror::Path*, dataplane::HopId> hop_of;
     mirror_.for_each_best(*sources_.table, [&](const net::Prefix& dst, const mirror::Path& path) {
       if (first.contains(dst)) return;
       const auto [known, is_new] = hop_of.try_emplace(&path);
       if (is_new) known->second = hops_.hold(Leads::of(path), now);
-      if (known->second) add(dst, *known->second);
+      if (known->second == HopIds::kNone) refused_.insert(dst);
+      add(dst, known->second);
     });
   }
   load(tables_.v4, v4);

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <unordered_set>
 #include <vector>
@@ -41,6 +42,8 @@ class L3Network {
 
  private:
   void mark(const net::Prefix& dst);
+  void try_refused();
+  dataplane::HopId hold(const net::Prefix& dst, const Leads& leads, TimePoint now);
   std::optional<Leads> leads(const net::Prefix& dst) const;
   void rebuild(TimePoint now);
   template <size_t kBytes>
@@ -52,6 +55,8 @@ class L3Network {
   Sources sources_;
   std::vector<net::Prefix> dirty_;  // from next_dirty_ on
   size_t next_dirty_ = 0;
+  std::set<net::Prefix> refused_;  // these found no number for their hop
+  uint64_t freed_ = 0;             // L3Hops::freed() when they were last tried
   bool rebuild_ = false;
 };
 

@@ -24,10 +24,10 @@ net::Prefix host_prefix(const net::IpAddr& ip) { return {ip, static_cast<uint8_t
 }  // namespace
 
 L3Networks::L3Networks(mirror::Mirror& mirror, dataplane::Dataplane& dataplane, rcu::Domain& domain,
-                       Used used)
+                       Used used, dataplane::HopId hops_end)
     : mirror_(mirror),
       dataplane_(dataplane),
-      ids_(dataplane, domain),
+      ids_(dataplane, domain, hops_end),
       demand_([this](const NeighbourKey& key) { mirror_.use_neighbour(key.first, key.second); }),
       used_(std::move(used)) {
   mirror_.subscribe(*this);
@@ -40,21 +40,36 @@ L3Networks::~L3Networks() {
   mirror_.unsubscribe(*this);
 }
 
-void L3Networks::set(std::vector<L3Spec> specs, TimePoint now) {
+void L3Networks::add(const std::vector<L3Spec>& specs, TimePoint now) {
+  std::vector<Network*> added;
+  for (const L3Spec& spec : specs) {
+    if (networks_.contains(spec.id)) continue;
+    dataplane_.make_routes(spec.id);
+    enter(spec);
+    added.push_back(networks_.at(spec.id).get());
+  }
+  if (added.empty()) return;
+  update_links();
+  for (Network* const network : added) network->routes.flush(std::numeric_limits<size_t>::max(), now);
+}
+
+void L3Networks::enter(const L3Spec& spec) {
+  std::unique_ptr<Network>& network = networks_[spec.id];
+  if (network == nullptr)
+    network = std::make_unique<Network>(spec, mirror_, dataplane_, ids_, demand_);
+  else
+    network->spec = spec;
+  network->hops.set_ends(spec.tunnels, spec.ports);
+  const std::string& vrf = spec.network.vrf;
+  if (!vrf.empty() && mirror_.link_by_name(vrf) == nullptr)
+    kLog.warning("network {}: there is no VRF {} yet", spec.network.name, vrf);
+}
+
+void L3Networks::set(const std::vector<L3Spec>& specs, TimePoint now) {
   std::erase_if(networks_, [&](const auto& entry) {
     return std::ranges::find(specs, entry.first, &L3Spec::id) == specs.end();
   });
-  for (L3Spec& spec : specs) {
-    std::unique_ptr<Network>& network = networks_[spec.id];
-    if (network == nullptr)
-      network = std::make_unique<Network>(std::move(spec), mirror_, dataplane_, ids_, demand_);
-    else
-      network->spec = std::move(spec);
-    network->hops.set_ends(network->spec.tunnels, network->spec.ports);
-    const std::string& vrf = network->spec.network.vrf;
-    if (!vrf.empty() && mirror_.link_by_name(vrf) == nullptr)
-      kLog.warning("network {}: there is no VRF {} yet", network->spec.network.name, vrf);
-  }
+  for (const L3Spec& spec : specs) enter(spec);
   update_links();
   for (auto& [id, network] : networks_) {
     network->hops.flush(now);
@@ -74,6 +89,7 @@ void L3Networks::remove_port(dataplane::PortIndex port) {
 
 void L3Networks::flush(TimePoint now) {
   if (std::exchange(links_changed_, false)) update_links();
+  if (std::exchange(freed_, ids_.freed()) != ids_.freed()) changed_.merge(std::exchange(refused_, {}));
   for (const NeighbourKey& key : std::exchange(changed_, {})) {
     if (!ports_.contains(key.first)) continue;
     if (const mirror::Neighbour* neighbour = mirror_.neighbour(key.first, key.second)) {
@@ -193,17 +209,17 @@ void L3Networks::set_station(const mirror::Neighbour& neighbour) {
     return;
   }
   const dataplane::PortIndex port = ports_.at(neighbour.ifindex);
-  const auto hop = known != stations_.end() ? std::optional(known->second.hop) : ids_.take();
-  if (!hop) {
-    kLog.error("{} next hops of l3 networks are the most; {} is left out", dataplane::kMaxHops - 1,
-               neighbour.ip);
-    return;
+  Station& station = stations_.try_emplace(key, Station{port, HopIds::kNone}).first->second;
+  if (station.hop == HopIds::kNone) station.hop = ids_.take();
+  if (station.hop == HopIds::kNone) {
+    refused_.insert(key);
+  } else {
+    dataplane::RouteHop now = dataplane::make_route_hop({{station_way(port, *neighbour.mac, *link), 1}});
+    const dataplane::RouteHop* const before = dataplane_.hop(station.hop);
+    if (before == nullptr || !(*before == now)) dataplane_.set_hop(station.hop, std::move(now));
   }
-  dataplane::RouteHop now = dataplane::make_route_hop({{station_way(port, *neighbour.mac, *link), 1}});
-  if (known == stations_.end() || !(*dataplane_.hop(*hop) == now)) dataplane_.set_hop(*hop, std::move(now));
-  if (known != stations_.end()) return;
-  dataplane_.neighbours(port).set(host_prefix(neighbour.ip), *hop);
-  stations_.emplace(key, Station{port, *hop});
+  if (dataplane_.neighbours(port).find(neighbour.ip) != station.hop)
+    dataplane_.neighbours(port).set(host_prefix(neighbour.ip), station.hop);
 }
 
 // Those on links that are none of a network's ports any more.

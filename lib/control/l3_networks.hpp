@@ -33,11 +33,16 @@ class L3Networks final : private mirror::Listener {
   // All outlive the object. `used` is told, every other second, of neighbours that packets went to meanwhile:
   // the kernel sees none of them, and must be told to find out a MAC that has changed.
   using Used = std::function<void(const NeighbourKey&)>;
-  L3Networks(mirror::Mirror& mirror, dataplane::Dataplane& dataplane, rcu::Domain& domain, Used used);
+  // `hops_end`: hops have numbers below it.
+  L3Networks(mirror::Mirror& mirror, dataplane::Dataplane& dataplane, rcu::Domain& domain, Used used,
+             dataplane::HopId hops_end = dataplane::kMaxHops);
   ~L3Networks() override;
 
+  // To be called before Dataplane::set_networks() has them: those that are new get their tables, and all
+  // their routes into them. The others stay as they are.
+  void add(const std::vector<L3Spec>& specs, TimePoint now);
   // All that there are, after Dataplane::set_networks() has them. Their routes are in force when it returns.
-  void set(std::vector<L3Spec> specs, TimePoint now);
+  void set(const std::vector<L3Spec>& specs, TimePoint now);
 
   // The port's device is gone for good: ways out of it are dead.
   void remove_port(dataplane::PortIndex port);
@@ -64,6 +69,7 @@ class L3Networks final : private mirror::Listener {
   void on_nexthop(const mirror::Nexthop* before, const mirror::Nexthop* after) override;
   void on_route(const net::Prefix& dst, const mirror::Path* before, const mirror::Path* after) override;
 
+  void enter(const L3Spec& spec);
   void update_links();
   void update_sources(Network& network) const;
   void set_station(const mirror::Neighbour& neighbour);
@@ -82,11 +88,13 @@ class L3Networks final : private mirror::Listener {
   // The stations whose MAC is known on those links, each with its hop.
   struct Station {
     dataplane::PortIndex port;
-    dataplane::HopId hop;
-    uint32_t used_s = 0;  // as in L3Hops
+    dataplane::HopId hop;  // or HopIds::kNone
+    uint32_t used_s = 0;   // as in L3Hops
   };
   std::map<NeighbourKey, Station> stations_;
   std::set<NeighbourKey> changed_;  // neighbours, since the last flush()
+  std::set<NeighbourKey> refused_;  // stations that found no number for their hop
+  uint64_t freed_ = 0;              // HopIds::freed() when they were last tried
 
   std::set<NeighbourKey> asked_;  // of the kernel within this second
   TimePoint second_{};            // when it began

@@ -38,6 +38,7 @@ struct HopView {
   std::optional<std::string> netdev;
   uint32_t weight = 1;
   bool alive = true;
+  std::optional<std::string> encap;  // of the kernel's own: "mpls", "seg6", ...
 };
 
 struct RouteView {

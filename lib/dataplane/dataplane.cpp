@@ -118,14 +118,20 @@ void Dataplane::remove_encap(EncapId id) {
   if (now.packets != 0) state_->encap_base[id] = now;
 }
 
-Status Dataplane::set_networks(std::vector<NetworkSpec> networks) {
-  std::swap(state_->networks, networks);
-  state_->make_routes();
+Status Dataplane::set_networks(std::vector<NetworkSpec> networks,
+                               std::optional<std::vector<Termination>> terminations) {
+  const auto swap = [&] {
+    std::swap(state_->networks, networks);
+    if (terminations) std::swap(state_->terminations, *terminations);
+  };
+  swap();
+  for (const NetworkSpec& network : state_->networks)
+    if (network.routed) make_routes(network.id);
   const Status status = state_->publish_snapshot();
   if (status)
     state_->forget_strangers();
   else
-    std::swap(state_->networks, networks);
+    swap();
   state_->retire_routes();
   return status;
 }

@@ -178,8 +178,10 @@ class Dataplane {
   // The whole list, each time. A port that is in a network or has flows is a tenant port, every other is an
   // underlay port.
   // FDB rows of networks, ports and encaps that are gone, or no longer members, go too. Error: unknown port
-  // or id, a port or encap in two networks; then nothing has changed.
-  Status set_networks(std::vector<NetworkSpec> networks);
+  // or id, a port or encap in two networks; then nothing has changed. With `terminations`: those too, in the
+  // same step, and their errors.
+  Status set_networks(std::vector<NetworkSpec> networks,
+                      std::optional<std::vector<Termination>> terminations = std::nullopt);
   // The whole list, each time. A packet that the NIC has decapsulated names its tunnel by the Rx mark encap
   // + 1. Error: two alike, or an IPv6 one; then nothing has changed.
   Status set_terminations(std::vector<Termination> terminations);
@@ -210,6 +212,9 @@ class Dataplane {
 
   // --- l3 networks (dataplane_routes.cpp).
 
+  // Makes the tables of an l3 network that the next set_networks() has: to be filled before packets meet
+  // them. What is there already stays.
+  void make_routes(NetworkId id);
   // What the network routes by: by the number of a hop, see set_hop(). The caller writes it, and may do so
   // while the workers run. Null: no l3 network has the id. Good while set_networks() has the network as an l3
   // one.

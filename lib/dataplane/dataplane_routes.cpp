@@ -6,12 +6,6 @@
 
 namespace culvert::dataplane {
 
-void Dataplane::State::make_routes() {
-  for (const NetworkSpec& network : networks)
-    if (network.routed && !routes.contains(network.id))
-      routes.emplace(network.id, std::make_unique<fib::Families>(routes_retired));
-}
-
 // Workers may still look in them.
 void Dataplane::State::retire_routes() {
   for (auto entry = routes.begin(); entry != routes.end();) {
@@ -33,6 +27,11 @@ void Dataplane::State::tell_wanted_neighbours() {
       if (!request) break;
       if (neighbour_listener) neighbour_listener(request->port, request->ip);
     }
+}
+
+void Dataplane::make_routes(NetworkId id) {
+  std::unique_ptr<fib::Families>& tables = state_->routes[id];
+  if (tables == nullptr) tables = std::make_unique<fib::Families>(state_->routes_retired);
 }
 
 fib::Families* Dataplane::routes(NetworkId id) {

@@ -44,8 +44,10 @@ enum class DropReason : uint8_t {
   route_unreachable,
   route_prohibit,
   route_throw,
-  hop_down,       // all next hops of the route are down
-  hop_elsewhere,  // its next hop is neither a port nor a tunnel of the network
+  hop_down,  // all next hops of the route are down
+  // Its next hop is neither a port nor a tunnel of the network, or has an encap of the kernel's own.
+  hop_elsewhere,
+  too_many_hops,  // its route or station found no number for its hop: kMaxHops are in use
   // Where it was to go.
   same_port,             // to where it came from
   split_horizon,         // from a tunnel into a tunnel of the same network
@@ -101,6 +103,7 @@ inline constexpr std::array kDropReasonNames{
     DropReasonName{DropReason::route_throw, "route_throw"},
     DropReasonName{DropReason::hop_down, "hop_down"},
     DropReasonName{DropReason::hop_elsewhere, "hop_elsewhere"},
+    DropReasonName{DropReason::too_many_hops, "too_many_hops"},
     DropReasonName{DropReason::same_port, "same_port"},
     DropReasonName{DropReason::split_horizon, "split_horizon"},
     DropReasonName{DropReason::flood_off, "flood_off"},

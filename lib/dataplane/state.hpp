@@ -45,8 +45,7 @@ struct Dataplane::State {
   void update_role(PortIndex port);
   EncapCounters sum_flow(FlowId id) const;
   bool is_member(NetworkId id, Where where) const;
-  // Those of l3 networks that `networks` has more, or no more, than before.
-  void make_routes();
+  // Those of l3 networks that `networks` has not.
   void retire_routes();
   void tell_wanted_neighbours();
   EncapCounters sum_encap(EncapId id) const;

@@ -18,7 +18,8 @@ std::string describe(const RouteTable::Found& found) {
   if (route.prefsrc) text += fmt::format(" src {}", *route.prefsrc);
   for (const Hop& hop : route.hops)
     text += fmt::format(" [via {} link {} weight {} flags {:#x}]", hop.via ? hop.via->to_string() : "-",
-                        hop.ifindex, hop.weight, hop.flags);
+                        hop.ifindex, hop.weight, hop.flags) +
+            (hop.encap != 0 ? fmt::format(" encap {}", hop.encap_name()) : "");
   return text;
 }
 

@@ -33,6 +33,7 @@ size_t PathTable::Hash::operator()(const Path& path) const {
     hash = mix(hash,
                join(static_cast<uint32_t>(hop.ifindex), static_cast<uint64_t>(hop.weight) << 8 | hop.flags));
     hash = mix(hash, hop.via);
+    if (hop.encap != 0) hash = mix(hash, join(hop.encap, hop.encap_digest));
   }
   return hash;
 }

@@ -13,7 +13,8 @@ auto rank(const Path& path) { return std::tuple(-int{path.tos}, path.metric); }
 
 bool same_hops(const std::vector<Hop>& a, const std::vector<Hop>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Hop& x, const Hop& y) {
-    return x.ifindex == y.ifindex && x.via == y.via && x.weight == y.weight;
+    return x.ifindex == y.ifindex && x.via == y.via && x.weight == y.weight && x.encap == y.encap &&
+           x.encap_digest == y.encap_digest;
   });
 }
 

@@ -1,10 +1,12 @@
 #include "netlink/decode_route.hpp"
 
+#include <linux/lwtunnel.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 
 #include <algorithm>
+#include <string_view>
 #include <tuple>
 
 #include "netlink/attributes.hpp"
@@ -34,11 +36,21 @@ std::optional<net::IpAddr> gateway_of(Attributes& attributes) {
   return attributes.ip(RTA_GATEWAY);
 }
 
+// RTA_ENCAP_TYPE and RTA_ENCAP, or those of a nexthop object.
+void read_encap(Attributes& attributes, int type, int header, Hop& hop) {
+  hop.encap = attributes.number<uint16_t>(type);
+  const auto data = attributes.bytes(header);
+  if (!data || hop.encap == LWTUNNEL_ENCAP_SEG6_LOCAL) return;
+  const std::string_view bytes(reinterpret_cast<const char*>(data->data()), data->size());
+  hop.encap_digest = static_cast<uint32_t>(std::hash<std::string_view>{}(bytes));
+}
+
 Hop single_hop(Attributes& attributes, unsigned flags) {
   Hop hop;
   hop.ifindex = attributes.number<int>(RTA_OIF);
   hop.via = gateway_of(attributes);
   hop.flags = flags_of_hop(flags);
+  read_encap(attributes, RTA_ENCAP_TYPE, RTA_ENCAP, hop);
   return hop;
 }
 
@@ -53,6 +65,7 @@ bool read_multipath(std::span<const uint8_t> data, std::vector<Hop>& hops) {
     hop.via = gateway_of(attributes);
     hop.weight = static_cast<uint16_t>(header.rtnh_hops + 1);
     hop.flags = flags_of_hop(header.rtnh_flags);
+    read_encap(attributes, RTA_ENCAP_TYPE, RTA_ENCAP, hop);
     if (!attributes.ok()) return false;
     hops.push_back(hop);
     data = data.subspan(std::min<size_t>(RTNH_ALIGN(header.rtnh_len), data.size()));
@@ -138,6 +151,7 @@ Decoded decode_nexthop(const nlmsghdr& message) {
   nexthop.hop.ifindex = attributes.number<int>(NHA_OIF);
   nexthop.hop.via = attributes.ip(NHA_GATEWAY);
   nexthop.hop.flags = flags_of_hop(header.nh_flags);
+  read_encap(attributes, NHA_ENCAP_TYPE, NHA_ENCAP, nexthop.hop);
   const auto group = attributes.bytes(NHA_GROUP);
   if ((group && !read_group(*group, nexthop)) || !attributes.ok() || nexthop.id == 0)
     return error("malformed nexthop message");

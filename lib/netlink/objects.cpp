@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <linux/if_addr.h>
+#include <linux/lwtunnel.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -46,6 +47,18 @@ constexpr NumberName kProtocols[] = {
     {RTPROT_BABEL, "babel"},   {RTPROT_BGP, "bgp"},           {RTPROT_ISIS, "isis"},
     {RTPROT_OSPF, "ospf"},     {RTPROT_RIP, "rip"},           {RTPROT_EIGRP, "eigrp"}};
 
+// As iproute2's iproute_lwtunnel.c has them.
+constexpr NumberName kEncaps[] = {{LWTUNNEL_ENCAP_MPLS, "mpls"},
+                                  {LWTUNNEL_ENCAP_IP, "ip"},
+                                  {LWTUNNEL_ENCAP_ILA, "ila"},
+                                  {LWTUNNEL_ENCAP_IP6, "ip6"},
+                                  {LWTUNNEL_ENCAP_SEG6, "seg6"},
+                                  {LWTUNNEL_ENCAP_BPF, "bpf"},
+                                  {LWTUNNEL_ENCAP_SEG6_LOCAL, "seg6local"},
+                                  {LWTUNNEL_ENCAP_RPL, "rpl"},
+                                  {LWTUNNEL_ENCAP_IOAM6, "ioam6"},
+                                  {LWTUNNEL_ENCAP_XFRM, "xfrm"}};
+
 template <size_t size>
 std::string name_of(const NumberName (&names)[size], uint32_t number) {
   for (const NumberName& entry : names)
@@ -71,10 +84,12 @@ bool Neighbour::is_managed() const { return (ext_flags & NTF_EXT_MANAGED) != 0; 
 std::string Neighbour::nud_name() const { return name_of(kNuds, nud); }
 
 bool Hop::is_alive() const { return (flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) == 0; }
+std::string Hop::encap_name() const { return name_of(kEncaps, encap); }
 
 void sort_hops(std::vector<Hop>& hops) {
   std::sort(hops.begin(), hops.end(), [](const Hop& a, const Hop& b) {
-    return std::tie(a.ifindex, a.via, a.weight) < std::tie(b.ifindex, b.via, b.weight);
+    return std::tie(a.ifindex, a.via, a.weight, a.encap, a.encap_digest) <
+           std::tie(b.ifindex, b.via, b.weight, b.encap, b.encap_digest);
   });
 }
 

@@ -75,9 +75,14 @@ struct Hop {
   int ifindex = 0;                 // 0: none (blackhole and the like)
   std::optional<net::IpAddr> via;  // gateway; may be IPv6 for an IPv4 route (RTA_VIA); nullopt: on-link
   uint16_t weight = 1;
-  uint8_t flags = 0;  // RTNH_F_*
+  uint8_t flags = 0;   // RTNH_F_*
+  uint16_t encap = 0;  // LWTUNNEL_ENCAP_*: the kernel puts a header of its own before the packet; 0: none
+  // Of that header's attributes: hops that differ in nothing else are two. Zero for
+  // LWTUNNEL_ENCAP_SEG6_LOCAL, whose attributes have counters among them.
+  uint32_t encap_digest = 0;
 
-  bool is_alive() const;  // neither RTNH_F_DEAD nor RTNH_F_LINKDOWN
+  bool is_alive() const;           // neither RTNH_F_DEAD nor RTNH_F_LINKDOWN
+  std::string encap_name() const;  // as ip(8) has it: "mpls", "seg6", "ip", ...; a number when unknown
   bool operator==(const Hop&) const = default;
 };
 

@@ -12,6 +12,7 @@ enum class Reason : uint8_t {
   no_route,
   rejected,  // a blackhole, unreachable or prohibit route
   link_down,
+  kernel_encap,  // all next hops have an encap of the kernel's own (MPLS, SRv6, ...)
   not_a_port,
   port_removed,  // DPDK says that the port's device is gone
   loop,

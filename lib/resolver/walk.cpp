@@ -107,8 +107,8 @@ const mirror::Nexthop* Resolver::find_nexthop(Row& row, const mirror::Path& path
   return nexthop;
 }
 
-// A dead or linkdown hop is passed over, as the kernel's fib_select_multipath does; the first live one
-// serves.
+// A dead or linkdown hop is passed over, as the kernel's fib_select_multipath does; of the live ones the
+// first serves that asks for no header but the tunnel's.
 bool Resolver::choose_hop(Row& row, Path& path) const {
   const auto& hops = path.route->hops;
   for (const mirror::Hop& hop : hops) row.links.push_back(hop.ifindex);
@@ -119,7 +119,13 @@ bool Resolver::choose_hop(Row& row, Path& path) const {
     return fail(row.adjacency, Reason::link_down,
                 fmt::format("nexthop link down: {}", names.empty() ? "the route has no link" : names));
   }
-  path.hop = &*live;
+  const auto plain = std::find_if(
+      live, hops.end(), [this](const mirror::Hop& hop) { return is_usable(hop) && hop.encap == 0; });
+  if (plain == hops.end())
+    return fail(row.adjacency, Reason::kernel_encap,
+                fmt::format("encap of the kernel's own: route {} has encap {}, which culvert does not do",
+                            path.route->dst, live->encap_name()));
+  path.hop = &*plain;
   path.link = mirror_.link(path.hop->ifindex);
   path.via = path.hop->via.value_or(row.adjacency.tunnel.remote);
   return true;

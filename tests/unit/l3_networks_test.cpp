@@ -39,8 +39,11 @@ class L3NetworksTest : public mirror::Lab {
     ASSERT_TRUE(path->set_networks({{.id = 0, .ports = {0}, .encaps = {2, 3}, .routed = true}}));
     mirror = make();
     sync(*mirror);
-    networks = std::make_unique<L3Networks>(*mirror, *path, *domain,
-                                            [this](const NeighbourKey& key) { used.push_back(key); });
+    make_networks();
+  }
+  void make_networks(dataplane::HopId hops_end = dataplane::kMaxHops) {
+    networks = std::make_unique<L3Networks>(
+        *mirror, *path, *domain, [this](const NeighbourKey& key) { used.push_back(key); }, hops_end);
     configure();
   }
   void TearDown() override {
@@ -138,6 +141,29 @@ TEST_F(L3NetworksTest, EachKindOfRouteLeadsWhereItShould) {
   EXPECT_EQ(hop("10.0.0.7"), fib::kNoRoute) << "connected, but in table main";
 }
 
+// A header of the kernel's own before the packet: that packet must not go out without it.
+TEST_F(L3NetworksTest, AnEncapOfTheKernelsIsNotCulverts) {
+  ip("route add 20.1.0.0/16 encap ip id 7 dst 9.9.9.9 via 10.0.0.9 table 100\n"
+     "route add 20.2.0.0/16 encap ip id 7 dst 9.9.9.9 via 10.1.0.2 table 100\n"
+     "nexthop add id 7 encap ip id 7 dst 9.9.9.9 via 10.0.0.9 dev v0\n"
+     "route add 20.3.0.0/16 nhid 7 table 100\n"
+     "route add 20.4.0.0/16 table 100 nexthop encap ip id 8 dst 9.9.9.9 via 10.0.0.9 nexthop via 10.1.0.2\n"
+     "route add 20.5.0.0/16 encap ip id 9 dst 9.9.9.9 via 10.0.0.9 table 100\n"
+     "route add 20.6.0.0/16 via 10.0.0.9 table 100");
+  ip6("route add 2001:db8:1::/48 encap seg6 mode encap segs fd00::7 dev v0 table 100");
+  settle();
+  for (const char* address : {"20.1.0.1", "20.2.0.1", "20.3.0.1", "20.5.0.1", "2001:db8:1::1"})
+    EXPECT_EQ(way(address), dropped(DropReason::hop_elsewhere)) << address;
+  EXPECT_EQ(hop("20.1.0.1"), hop("20.5.0.1")) << "one hop number serves, whatever is in the headers";
+  EXPECT_EQ(way("20.6.0.1").kind, Kind::station);
+  ASSERT_NE(leads("20.4.0.1").multipath, nullptr);
+  EXPECT_EQ(leads("20.4.0.1").multipath->ways[0], dropped(DropReason::hop_elsewhere));
+  EXPECT_EQ(leads("20.4.0.1").multipath->ways[1], into(2));
+  ip("route replace 20.1.0.0/16 via 10.0.0.9 table 100");
+  settle();
+  EXPECT_EQ(way("20.1.0.1").kind, Kind::station);
+}
+
 // The neighbours of a gateway and of the link: none, there, another MAC, failed, gone.
 TEST_F(L3NetworksTest, FollowsNeighbours) {
   ip("route add 20.1.0.0/16 via 10.0.0.50 table 100\nroute add 10.0.0.0/24 dev v0 table 100");
@@ -227,6 +253,49 @@ TEST_F(L3NetworksTest, TheConfigurationComesFirst) {
   EXPECT_EQ(way("20.1.0.1"), into(3));
   EXPECT_EQ(hop("20.2.0.1"), fib::kNoRoute) << "no table is followed any more";
   EXPECT_EQ(way("10.0.0.1").kind, Kind::kernel) << "its port has a link";
+}
+
+// What finds no number for its hop is dropped by name, not by a shorter route, and comes in when numbers are
+// free.
+TEST_F(L3NetworksTest, HopNumbersEndAndComeFree) {
+  networks.reset();
+  make_networks(40);
+  const auto route = [](const char* what, unsigned i) {
+    return fmt::format("route {} 20.{}.0.0/16 via 10.0.0.9 mtu {} table 100\n", what, i, 600 + i);
+  };
+  std::string commands = "route add default via 10.1.0.2 table 100\n";
+  for (unsigned i = 0; i < 60; ++i) commands += route("add", i);
+  ip(commands);
+  settle();
+  ip("neighbour add 10.0.0.60 dev v0 lladdr 02:00:00:00:00:60 nud permanent");
+  settle();
+  const auto leads_to = [&](DropReason reason) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < 60; ++i) count += way(fmt::format("20.{}.0.1", i).c_str()) == dropped(reason);
+    return count;
+  };
+  const auto is_station = [&](unsigned i) { return way(fmt::format("20.{}.0.1", i).c_str()).mtu == 600 + i; };
+  const unsigned without = leads_to(DropReason::too_many_hops);
+  EXPECT_GT(without, 20u);
+  EXPECT_LT(without, 40u);
+  EXPECT_TRUE(is_station(0));
+  const net::IpAddr station = *net::IpAddr::parse("10.0.0.60");
+  EXPECT_EQ(path->hop(path->neighbours(0).find(station))->only, dropped(DropReason::too_many_hops));
+
+  commands.clear();
+  for (unsigned i = 0; i < 40; ++i) commands += route("del", i);
+  ip(commands);
+  settle();
+  settle();  // numbers come free when no worker uses them any more
+  for (unsigned i = 40; i < 60; ++i) EXPECT_TRUE(is_station(i)) << i;
+  EXPECT_EQ(path->hop(path->neighbours(0).find(station))->only.dst_mac,
+            *net::Mac::parse("02:00:00:00:00:60"));
+  EXPECT_EQ(way("20.0.0.1"), into(2));
+  configure({}, std::nullopt);
+  configure();  // all at once, with numbers that are still held back by their grace period
+  settle();
+  settle();
+  for (unsigned i = 40; i < 60; ++i) EXPECT_TRUE(is_station(i)) << i;
 }
 
 // The table and the mirror agree after random changes, and after a rebuild.

@@ -25,8 +25,8 @@ namespace culvert::mirror {
 using namespace std::chrono_literals;
 
 inline std::string text(const Hop& hop) {
-  return fmt::format("[{} {} w{} f{:#x}]", hop.ifindex, hop.via ? hop.via->to_string() : "-", hop.weight,
-                     hop.flags);
+  return fmt::format("[{} {} w{} f{:#x} e{}/{:x}]", hop.ifindex, hop.via ? hop.via->to_string() : "-",
+                     hop.weight, hop.flags, hop.encap, hop.encap_digest);
 }
 inline std::string text(const Link& link) {
   return fmt::format("link {} {} {} {} mtu {} {:#x} lower {} master {}", link.ifindex, link.name, link.kind,

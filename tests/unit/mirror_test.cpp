@@ -96,6 +96,26 @@ TEST_F(Followed, NexthopDeleted) {
   EXPECT_EQ(route("30.0.3.1")->hops.size(), 1u);
 }
 
+// Routes that differ in the kernel's own header alone are two.
+TEST_F(Followed, LightweightEncaps) {
+  ip("route append 40.0.0.0/8 encap ip id 1 dst 9.9.9.9 dev v0\n"
+     "route append 40.0.0.0/8 encap ip id 2 dst 9.9.9.9 dev v0\n"
+     "nexthop add id 20 encap ip id 3 dst 9.9.9.9 via 10.0.0.9 dev v0\nroute add 41.0.0.0/8 nhid 20");
+  ip6("route add 2001:db8:40::/48 encap seg6 mode encap segs fd00::7 dev v0\n"
+      "route add 2001:db8:41::/48 encap seg6local action End.X nh6 fd00::7 count dev v0");
+  sync(*mirror);
+  ASSERT_TRUE(route("40.0.0.1"));
+  EXPECT_EQ(route("40.0.0.1")->hops[0].encap_name(), "ip");
+  EXPECT_EQ(route("41.0.0.1")->hops[0].encap_name(), "ip");
+  EXPECT_EQ(route("2001:db8:40::1")->hops[0].encap_name(), "seg6");
+  EXPECT_EQ(route("2001:db8:41::1")->hops[0].encap_name(), "seg6local");
+  expect_fresh(*mirror);
+  check(*mirror);
+  ip("route del 40.0.0.0/8 encap ip id 1 dst 9.9.9.9 dev v0");
+  sync(*mirror);
+  ASSERT_TRUE(route("40.0.0.1")) << "the other is still there";
+}
+
 TEST_F(Followed, NexthopGroupDeleted) {
   ip("nexthop del id 3\nnexthop del id 8");
   sync(*mirror);

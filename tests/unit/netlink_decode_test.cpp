@@ -3,6 +3,8 @@
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/lwtunnel.h>
+#include <linux/mpls_iptunnel.h>
 #include <linux/neighbour.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
@@ -141,6 +143,26 @@ MessagePtr nexthop_group() {
   return made;
 }
 
+// A route into MPLS: LABEL, and the bottom of the stack.
+MessagePtr mpls_route(uint8_t label) {
+  auto made = message(
+      RTM_NEWROUTE,
+      rtmsg{.rtm_family = AF_INET, .rtm_dst_len = 8, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST});
+  put_ip(made, RTA_DST, "10.0.0.0");
+  struct {
+    rtnexthop hop;
+    nlattr gateway;
+    uint8_t address[4];
+    nlattr type;
+    uint16_t encap, padding;
+    nlattr header, destination;
+    uint8_t stack[4];
+  } hop{{36, 0, 0, 3},   {8, RTA_GATEWAY},       {192, 0, 2, 9},  {6, RTA_ENCAP_TYPE}, LWTUNNEL_ENCAP_MPLS, 0,
+        {12, RTA_ENCAP}, {8, MPLS_IPTUNNEL_DST}, {0, label, 1, 0}};
+  nla_put(made.get(), RTA_MULTIPATH, sizeof(hop), &hop);
+  return made;
+}
+
 TEST(Decode, VlanLink) {
   const Event event = decoded(vlan_link());
   const auto& link = std::get<Link>(event.object);
@@ -188,6 +210,24 @@ TEST(Decode, MultipathRoute) {
   ASSERT_EQ(route.hops.size(), 2u);
   EXPECT_EQ(route.hops[0], (Hop{3, ip("192.0.2.9"), 5, 0}));
   EXPECT_EQ(route.hops[1], (Hop{5, ip("192.0.2.10"), 1, RTNH_F_DEAD}));
+}
+
+TEST(Decode, HopsWithLightweightEncap) {
+  const Event event = decoded(mpls_route(7));
+  const Hop& hop = std::get<Route>(event.object).hops.at(0);
+  EXPECT_EQ(hop.via, ip("192.0.2.9"));
+  EXPECT_EQ(hop.encap, LWTUNNEL_ENCAP_MPLS);
+  EXPECT_EQ(hop.encap_name(), "mpls");
+  EXPECT_EQ(std::get<Route>(decoded(mpls_route(7)).object).hops[0], hop);
+  EXPECT_NE(std::get<Route>(decoded(mpls_route(8)).object).hops[0], hop) << "another label";
+
+  auto made = message(RTM_NEWNEXTHOP, nhmsg{.nh_family = AF_INET});
+  nla_put_u32(made.get(), NHA_ID, 12);
+  nla_put_u32(made.get(), NHA_OIF, 3);
+  nla_put_u16(made.get(), NHA_ENCAP_TYPE, LWTUNNEL_ENCAP_IP);
+  EXPECT_EQ(std::get<Nexthop>(decoded(made).object).hop.encap_name(), "ip");
+  nla_put_u8(made.get(), NHA_ENCAP_TYPE, 1);
+  EXPECT_FALSE(decode(*nlmsg_hdr(made.get()))) << "one byte is no type";
 }
 
 TEST(Decode, Ipv4RouteViaIpv6) {
@@ -325,7 +365,7 @@ TEST(Decode, NeighbourTimes) {
 // sanitizers see that), always an answer.
 TEST(Decode, SurvivesAnyBytes) {
   std::mt19937 random(1);
-  for (const auto& made : {vlan_link(), multipath_route(), via_route(), neighbour(), address(),
+  for (const auto& made : {vlan_link(), multipath_route(), mpls_route(7), via_route(), neighbour(), address(),
                            nexthop_group(), neighbour_table(AF_INET)}) {
     const auto* start = reinterpret_cast<const uint8_t*>(nlmsg_hdr(made.get()));
     const std::vector<uint8_t> whole(start, start + nlmsg_hdr(made.get())->nlmsg_len);

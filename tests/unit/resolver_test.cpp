@@ -154,6 +154,8 @@ TEST_F(ResolverTest, SaysWhyNotAndHeals) {
       {"link set far down", "link set far up", Reason::link_down, "nexthop link down: uplink"},
       {"route add 192.0.2.2/32 dev far", "route del 192.0.2.2/32", Reason::not_a_port,
        "not a culvert port: far"},
+      {"route add 192.0.2.2/32 encap ip id 7 dst 192.0.2.9 dev uplink", "route del 192.0.2.2/32",
+       Reason::kernel_encap, "encap of the kernel's own: route 192.0.2.2/32 has encap ip"},
       {"route add throw 192.0.2.2/32", "route del 192.0.2.2/32", Reason::no_route, "no route to 192.0.2.2"},
       {"address add 192.0.2.2/32 dev lo", "address del 192.0.2.2/32 dev lo", Reason::loop,
        "loops back into a tunnel"},

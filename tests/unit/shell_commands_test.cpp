@@ -60,9 +60,9 @@ TEST_F(Commands, Neighbours) {
 TEST_F(Commands, Routes) {
   EXPECT_EQ(run_json("show routes json"), Json::parse(R"([
     {"table":254,"table_name":"main","prefix":"0.0.0.0/0","metric":0,"protocol":"static","prefsrc":null,
-     "type":"unicast","nexthops":[{"via":"192.0.2.254","netdev":"veth0","weight":1,"alive":true}],"nhid":null},
+     "type":"unicast","nexthops":[{"via":"192.0.2.254","netdev":"veth0","weight":1,"alive":true,"encap":null}],"nhid":null},
     {"table":254,"table_name":"main","prefix":"192.0.2.0/24","metric":0,"protocol":"kernel","prefsrc":"192.0.2.1",
-     "type":"unicast","nexthops":[{"via":null,"netdev":"veth0","weight":1,"alive":true}],"nhid":7}])"));
+     "type":"unicast","nexthops":[{"via":null,"netdev":"veth0","weight":1,"alive":true,"encap":null}],"nhid":7}])"));
   EXPECT_NE(run("show routes").text.find("via 192.0.2.254 netdev veth0 weight 1 alive yes"),
             std::string::npos);
 }

@@ -19,7 +19,8 @@ Json route_json(const control::RouteView& route) {
     hops.push_back({{"via", json_of(hop.via)},
                     {"netdev", json_of(hop.netdev)},
                     {"weight", hop.weight},
-                    {"alive", hop.alive}});
+                    {"alive", hop.alive},
+                    {"encap", json_of(hop.encap)}});
   return {{"table", route.table},   {"table_name", route.table_name}, {"prefix", route.prefix.to_string()},
           {"metric", route.metric}, {"protocol", route.protocol},     {"prefsrc", json_of(route.prefsrc)},
           {"type", route.type},     {"nexthops", std::move(hops)},    {"nhid", json_of(route.nhid)}};
