@@ -189,6 +189,7 @@ class Engine {
   FlowState refused_state() const {
     return mode_ == Mode::required ? FlowState::failed : FlowState::software;
   }
+  std::string homeless_text(const Node& node) const;
   std::string unable_text(PortIndex port) const;
   Overlaps overlaps_of(const Node& node) const;
   void tell_higher(const Node& node, const Overlaps& overlaps);
