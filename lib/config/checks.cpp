@@ -74,25 +74,57 @@ bool check_known(const std::string& name, std::string_view what, const std::set<
   return false;
 }
 
-// Members of a network are known, and in no other.
-void check_members(const std::vector<std::string>& members, std::string_view key, std::string_view what,
-                   const std::set<std::string>& known, const Places& places, Unique& taken, Reader& reader) {
-  for (size_t i = 0; i < members.size(); ++i) {
-    const Place place = places.of(key, i);
-    if (check_known(members[i], what, known, place, reader)) taken.add(members[i], place);
+// A port is a member of one network as a whole, or of several by its VLANs, each of one.
+class PortMembers {
+ public:
+  explicit PortMembers(Reader& reader) : reader_(reader) {}
+
+  void add(const Member& member, Place place) {
+    auto& taken = taken_[member.port];
+    const auto [first, is_new] = taken.emplace(member.vlan, place);
+    if (!is_new) {
+      reader_.report(place, "as a member of networks, {} stands twice; its first is on line {}", text(member),
+                     first->second.line);
+    } else if (taken.contains(std::nullopt) && taken.size() > 1) {
+      // Either the only VLAN so far, or the whole port, is what stood there before.
+      const auto& other =
+          *std::ranges::find_if(taken, [&](const auto& one) { return one.first != member.vlan; });
+      reader_.report(
+          place,
+          "as members of networks, {} and, on line {}, {}; a port is a member as a whole or by its "
+          "VLANs",
+          text(member), other.second.line, text({member.port, other.first}));
+    }
   }
-}
+
+ private:
+  static std::string text(const Member& member) {
+    return member.vlan ? fmt::format("VLAN {} of the port '{}'", *member.vlan, member.port)
+                       : fmt::format("the port '{}'", member.port);
+  }
+
+  Reader& reader_;
+  std::map<std::string, std::map<std::optional<uint16_t>, Place>> taken_;
+};
 
 void check_networks(const Config& config, const std::vector<Places>& places, Reader& reader) {
   const auto ports = names_of(config.ports), tunnels = names_of(config.tunnels);
   Unique names(reader, "the network");
-  Unique taken_ports(reader, "as a member of networks, the port");
+  PortMembers taken_ports(reader);
   Unique taken_tunnels(reader, "as a member of networks, the tunnel");
   for (size_t i = 0; i < config.networks.size(); ++i) {
     const Network& network = config.networks[i];
     if (places[i].has("name")) names.add(network.name, places[i].of("name"));
-    check_members(network.ports, "ports", "port", ports, places[i], taken_ports, reader);
-    check_members(network.tunnels, "tunnels", "tunnel", tunnels, places[i], taken_tunnels, reader);
+    for (size_t member = 0; member < network.ports.size(); ++member) {
+      const Place place = places[i].of("ports", member);
+      if (check_known(network.ports[member].port, "port", ports, place, reader))
+        taken_ports.add(network.ports[member], place);
+    }
+    for (size_t member = 0; member < network.tunnels.size(); ++member) {
+      const Place place = places[i].of("tunnels", member);
+      if (check_known(network.tunnels[member], "tunnel", tunnels, place, reader))
+        taken_tunnels.add(network.tunnels[member], place);
+    }
   }
 }
 

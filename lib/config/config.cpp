@@ -79,12 +79,41 @@ void read_ports(Document& document, const Reader::Entry& section) {
       ports[i].kernel_path = KernelPath::bifurcated;
 }
 
+// Each is the name of a port, or {port: NAME, vlan: VID}. Members of which nothing can be used are left out.
+void read_members(Reader& reader, const YAML::Node& list, const std::string& what, Places& places,
+                  std::vector<Member>& members) {
+  const Place place = places.of("ports");
+  places.values.erase("ports");
+  if (!reader.expect_list(list, place, what)) return;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const YAML::Node item = list[i];
+    const Place at = item.IsNull() ? place : place_of(item);
+    const std::string name = fmt::format("{}[{}]", what, i);
+    Member member;
+    if (item.IsScalar()) {
+      member.port = item.Scalar();
+    } else if (item.IsMap()) {
+      const Places its = reader.read_map(item, at, name, member_keys(), member);
+      if (!its.has("port") || !its.has("vlan")) continue;
+    } else {
+      reader.report(at, "{} is {}; expected the name of a port, or {{port: NAME, vlan: VID}}", name,
+                    kind_of(item));
+      continue;
+    }
+    members.push_back(std::move(member));
+    places.values["ports"].push_back(at);
+  }
+}
+
 void read_networks(Document& document, const Reader::Entry& section) {
   auto& networks = document.config.networks;
   auto& places = document.places;
   document.reader.read_maps(section, section.name, network_keys(), networks, places.networks);
   places.routes.resize(networks.size());
   for (size_t i = 0; i < networks.size(); ++i) {
+    if (places.networks[i].has("ports"))
+      read_members(document.reader, section.node[i]["ports"], fmt::format("networks[{}].ports", i),
+                   places.networks[i], networks[i].ports);
     if (!places.networks[i].has("routes")) continue;
     const Reader::Entry routes{"routes", places.networks[i].of("routes"), places.networks[i].of("routes"),
                                section.node[i]["routes"]};
@@ -152,7 +181,7 @@ bool takes_flows(const Config& config, const std::string& port) {
   const auto same = std::ranges::find(config.ports, port, &Port::name);
   if (same == config.ports.end() || same->netdev.empty()) return true;
   return std::ranges::any_of(config.networks, [&](const Network& network) {
-    return std::ranges::find(network.ports, port) != network.ports.end();
+    return std::ranges::find(network.ports, port, &Member::port) != network.ports.end();
   });
 }
 

@@ -35,11 +35,19 @@ struct StaticRoute {
   bool operator==(const StaticRoute&) const = default;
 };
 
+// A port of a network: the whole port, or one VLAN of it.
+struct Member {
+  std::string port;
+  std::optional<uint16_t> vlan;
+
+  bool operator==(const Member&) const = default;
+};
+
 struct Network {
   enum class Type : uint8_t { l2, l3 };
 
   std::string name;
-  std::vector<std::string> ports;    // names of ports
+  std::vector<Member> ports;
   std::vector<std::string> tunnels;  // names of tunnels
   bool learning = true;
   bool flood = true;

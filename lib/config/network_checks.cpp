@@ -55,7 +55,9 @@ void check_route(const Network& network, const StaticRoute& route, const std::st
                     members.empty() ? "none" : fmt::format("{}", fmt::join(members, ", ")));
   };
   expect_member("tunnel", network.tunnels);
-  expect_member("port", network.ports);
+  std::vector<std::string> ports;
+  for (const Member& member : network.ports) ports.push_back(member.port);
+  expect_member("port", ports);
   if (places.has("tunnel") == places.has("port"))
     reader.report(places.self, "{} leads {}; expected 'tunnel', or 'port' with 'dst_mac'", what,
                   places.has("port") ? "into a tunnel and out of a port" : "nowhere");
@@ -76,6 +78,17 @@ void check_routes(const Network& network, size_t index, const std::vector<Places
       reader.report(place, "in networks[{}].routes the prefix '{}' stands twice; its first is on line {}",
                     index, route.prefix, first->second.line);
   }
+}
+
+// What is routed is untagged.
+void refuse_vlans(const Network& network, size_t index, const Places& places, Reader& reader) {
+  for (size_t i = 0; i < network.ports.size(); ++i)
+    if (network.ports[i].vlan)
+      reader.report(
+          places.of("ports", i),
+          "networks[{}].ports[{}]: not supported yet: a VLAN of a port in an l3 network; expected the "
+          "name of a port",
+          index, i);
 }
 
 // A slip of the pen in the name of a table would be taken for a VRF.
@@ -105,6 +118,7 @@ void check_network_types(const Config& config, const ConfigPlaces& places, Reade
     refuse(kOfL2, "an l3 network routes and learns no MACs; leave it out, or expected type: l2", i, its,
            reader);
     check_tunnels(config, i, its, reader);
+    refuse_vlans(network, i, its, reader);
     check_routes(network, i, places.routes[i], reader);
     warn_of_vrf(network, i, its, reader);
   }

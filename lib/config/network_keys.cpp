@@ -7,6 +7,7 @@ namespace culvert::config {
 namespace {
 
 constexpr uint64_t kMaxMacs = 1u << 24;
+constexpr uint64_t kLastVid = 4094;
 
 constexpr Choice<Network::Type> kTypes[] = {{"l2", Network::Type::l2}, {"l3", Network::Type::l3}};
 
@@ -58,7 +59,7 @@ constexpr Key<Network> kNetworkKeys[] = {
        return assign(n.type, parse_choice<Network::Type>(text, kTypes));
      },
      true},
-    {"ports", [](std::string_view text, Network& n) { return add_name(n.ports, text); }, false, Shape::list},
+    {"ports", [](std::string_view, Network&) { return Status{}; }, false, Shape::maps},
     {"tunnels", [](std::string_view text, Network& n) { return add_name(n.tunnels, text); }, false,
      Shape::list},
     {"learning", [](std::string_view text, Network& n) { return assign(n.learning, parse_bool(text)); }},
@@ -72,6 +73,13 @@ constexpr Key<Network> kNetworkKeys[] = {
     {"paths"},
 };
 
+constexpr Key<Member> kMemberKeys[] = {
+    {"port", [](std::string_view text, Member& m) { return assign(m.port, Result<std::string>(text)); },
+     true},
+    {"vlan", [](std::string_view text, Member& m) { return assign(m.vlan, parse_number(text, 1, kLastVid)); },
+     true},
+};
+
 constexpr Key<StaticRoute> kRouteKeys[] = {
     {"prefix", set_prefix, true},
     {"tunnel",
@@ -83,6 +91,7 @@ constexpr Key<StaticRoute> kRouteKeys[] = {
 }  // namespace
 
 std::span<const Key<Network>> network_keys() { return kNetworkKeys; }
+std::span<const Key<Member>> member_keys() { return kMemberKeys; }
 std::span<const Key<StaticRoute>> static_route_keys() { return kRouteKeys; }
 
 }  // namespace culvert::config

@@ -1,4 +1,4 @@
-// The keys of a network and of its routes. Any thread.
+// The keys of a network, of its members and of its routes. Any thread.
 #pragma once
 
 #include <span>
@@ -9,6 +9,8 @@
 namespace culvert::config {
 
 std::span<const Key<Network>> network_keys();
+// Of a member that is a VLAN of a port.
+std::span<const Key<Member>> member_keys();
 std::span<const Key<StaticRoute>> static_route_keys();
 
 }  // namespace culvert::config

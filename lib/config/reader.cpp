@@ -17,13 +17,13 @@ Place end_of(const std::string& text) {
   return {static_cast<int>(lines) + 1, static_cast<int>(text.size() - start) + 1};
 }
 
+}  // namespace
+
 std::string_view kind_of(const YAML::Node& node) {
   if (node.IsMap()) return "a map";
   if (node.IsSequence()) return "a list";
   return node.IsScalar() ? "a single value" : "nothing";
 }
-
-}  // namespace
 
 Place place_of(const YAML::Node& node) { return place_of(node.Mark()); }
 
@@ -91,12 +91,7 @@ std::vector<Reader::Text> Reader::texts(const Entry& entry, Shape shape, const s
       result.push_back({place_of(node[i]), node[i].Scalar()});
     } else {
       const Place place = node[i].IsNull() ? entry.value : place_of(node[i]);
-      // {port: NAME, vlan: VID}, a VLAN of a trunk, comes with a later version.
-      if (node[i].IsMap() && entry.name == "ports" && node[i]["vlan"])
-        report(place, "{}.{}[{}]: a VLAN of a port is not supported yet; expected its name", what, entry.name,
-               i);
-      else
-        report(place, "{}.{}[{}] is {}; expected a single value", what, entry.name, i, kind_of(node[i]));
+      report(place, "{}.{}[{}] is {}; expected a single value", what, entry.name, i, kind_of(node[i]));
     }
   }
   if (shape == Shape::list) return result;

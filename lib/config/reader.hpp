@@ -19,6 +19,7 @@ struct Place {
   int column = 1;
 };
 Place place_of(const YAML::Node& node);
+std::string_view kind_of(const YAML::Node& node);  // "a map", for messages
 
 // Where one map of the configuration and the values in it stand. Only values that were read without an error.
 struct Places {

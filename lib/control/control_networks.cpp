@@ -30,7 +30,13 @@ Status Control::set_networks() {
     spec.learning = network.learning && !spec.routed;
     spec.flood = network.flood && !spec.routed;
     spec.max_macs = network.max_macs;
-    for (const std::string& name : network.ports) spec.ports.push_back(port_index(name));
+    for (const config::Member& member : network.ports) {
+      const dataplane::PortIndex port = port_index(member.port);
+      if (member.vlan)
+        spec.vlans.push_back({port, *member.vlan});
+      else
+        spec.ports.push_back(port);
+    }
     for (const std::string& name : network.tunnels) spec.encaps.push_back(tunnels_.at(name));
   }
   network_ids_ = std::move(ids);
@@ -55,8 +61,8 @@ std::vector<L3Spec> Control::l3_specs() const {
       const tunnel::Tunnel& tunnel = resolver_->at(tunnels_.at(name)).tunnel;
       spec.tunnels.push_back({name, tunnels_.at(name), tunnel.remote, tunnel.vni});
     }
-    for (const std::string& name : network.ports) {
-      const dataplane::PortIndex index = port_index(name);
+    for (const config::Member& member : network.ports) {
+      const dataplane::PortIndex index = port_index(member.port);
       const port::Port& port = *ports_[index];
       spec.ports.push_back({index, config_.ports[index].netdev, port.mac(), port.mtu(), port.is_removed()});
     }

@@ -156,6 +156,7 @@ std::vector<PathView> Control::paths() {
       view.tunnel = names[row.where.index()];
     else
       view.port = ports_[row.where.index()]->name();
+    if (row.where.vlan() != 0) view.vlan = row.where.vlan();
     view.origin = "learned";
     view.idle_s = row.idle_s;
     view.refs = row.refs;

@@ -157,7 +157,7 @@ void Hardware::set_networks(const std::vector<dataplane::NetworkSpec>& networks,
                             const std::map<std::string, dataplane::NetworkId>& ids) {
   std::vector<offload::NetworkSpec> specs;
   for (const dataplane::NetworkSpec& network : networks)
-    specs.push_back({network.id, network.learning, network.ports, network.encaps});
+    specs.push_back({network.id, network.learning, network.ports, network.encaps, !network.vlans.empty()});
   offload_->set_networks(std::move(specs));
   network_names_.clear();
   for (const auto& [name, id] : ids) network_names_[id] = name;
@@ -184,8 +184,8 @@ void Hardware::on_path(const dataplane::PathEvent& event) {
     spec.what = offload::PathTo{event.network, event.mac, event.where.index()};
   } else {
     spec.source = offload::Source::decap;
-    spec.what =
-        offload::StationAt{event.network, event.mac, static_cast<offload::PortIndex>(event.where.index())};
+    spec.what = offload::StationAt{event.network, event.mac,
+                                   static_cast<offload::PortIndex>(event.where.index()), event.where.vlan()};
   }
   const std::string name = spec.name;
   if (const Status added = client_->add(std::move(spec)); !added) {

@@ -188,7 +188,8 @@ void L3Networks::update_sources(Network& network) const {
       leads.encap = tunnel->encap;
       continue;
     }
-    const auto place = std::ranges::find(wanted.ports, route.port) - wanted.ports.begin();
+    const auto place =
+        std::ranges::find(wanted.ports, route.port, &config::Member::port) - wanted.ports.begin();
     leads.port = network.spec.ports[static_cast<size_t>(place)].port;
     leads.dst_mac = *route.dst_mac;
   }

@@ -89,6 +89,7 @@ struct PathView {
   std::string network;
   net::Mac mac;
   std::optional<std::string> tunnel, port;  // one of the two
+  std::optional<uint16_t> vlan;             // of the port, where that is a trunk
   std::string origin;
   uint64_t idle_s = 0;
   uint32_t refs = 0;

@@ -52,6 +52,14 @@ struct Setup {
 // Why set_encap() is given no rule; the drop reason of the packets meanwhile.
 enum class Unresolved : uint8_t { tunnel, neighbour };
 
+// One VLAN of a port, which is a trunk then: `vlan` is a VID from 1 to 4094.
+struct VlanMember {
+  PortIndex port = 0;
+  uint16_t vlan = 0;
+
+  bool operator==(const VlanMember&) const = default;
+};
+
 struct NetworkSpec {
   NetworkId id = 0;
   bool learning = true;
@@ -59,7 +67,8 @@ struct NetworkSpec {
   std::vector<PortIndex> ports;
   std::vector<EncapId> encaps;
   uint32_t max_macs = 65536;
-  bool routed = false;  // an l3 network: it learns nothing, and routes by routes(id)
+  bool routed = false;            // an l3 network: it learns nothing, and routes by routes(id)
+  std::vector<VlanMember> vlans;  // of an l2 network: beside whole ports
 
   bool operator==(const NetworkSpec&) const = default;
 };
@@ -177,9 +186,10 @@ class Dataplane {
 
   // The whole list, each time. A port that is in a network or has flows is a tenant port, every other is an
   // underlay port.
-  // FDB rows of networks, ports and encaps that are gone, or no longer members, go too. Error: unknown port
-  // or id, a port or encap in two networks; then nothing has changed. With `terminations`: those too, in the
-  // same step, and their errors.
+  // A port is a member as a whole, or is a trunk by its VLANs. FDB rows of networks, ports and encaps that
+  // are gone, or no longer members, go too. Error: unknown port or id, a port, VLAN or encap in two networks,
+  // a port both ways, a VLAN in an l3 network; then nothing has changed. With `terminations`: those too, in
+  // the same step, and their errors.
   Status set_networks(std::vector<NetworkSpec> networks,
                       std::optional<std::vector<Termination>> terminations = std::nullopt);
   // The whole list, each time. A packet that the NIC has decapsulated names its tunnel by the Rx mark encap

@@ -16,6 +16,7 @@ enum class DropReason : uint8_t {
   truncated,           // cut by the receive ring: the IP length is more than the frame has (af_packet)
   invalid_source_mac,  // multicast or zero
   no_flow,             // no flow takes it, and its port is in no network
+  unknown_vlan,        // on a trunk: untagged, or of a VLAN that is in no network
   // What claims to be for one of our tunnels (outer headers). Those of IPv4 also for packets of l3 networks.
   ipv4_bad_header,    // no room for it, version, or header length
   ipv4_bad_length,    // total length is more than the frame has, or less than the header
@@ -75,6 +76,7 @@ inline constexpr std::array kDropReasonNames{
     DropReasonName{DropReason::truncated, "truncated"},
     DropReasonName{DropReason::invalid_source_mac, "invalid_source_mac"},
     DropReasonName{DropReason::no_flow, "no_flow"},
+    DropReasonName{DropReason::unknown_vlan, "unknown_vlan"},
     DropReasonName{DropReason::ipv4_bad_header, "ipv4_bad_header"},
     DropReasonName{DropReason::ipv4_bad_length, "ipv4_bad_length"},
     DropReasonName{DropReason::ipv4_bad_checksum, "ipv4_bad_checksum"},

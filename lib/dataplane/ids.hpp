@@ -20,12 +20,16 @@ inline constexpr size_t kMaxEncaps = 65536;
 inline constexpr size_t kMaxFlows = 1u << 18;
 inline constexpr size_t kMaxNetworks = 4096;
 inline constexpr size_t kMaxHops = 1u << 18;
+inline constexpr NetworkId kNoNetwork = 0xffff;
 
-// Where a MAC is: behind a port, or behind a tunnel's encap.
+// Where a MAC is: behind a port, behind one VLAN of a port (a trunk), or behind a tunnel's encap.
 class Where {
  public:
   constexpr Where() = default;  // nowhere
-  static constexpr Where port(PortIndex port) { return Where{port}; }
+  // `vlan` is a VID from 1 to 4094; 0: the whole port.
+  static constexpr Where port(PortIndex port, uint16_t vlan = 0) {
+    return Where{port | uint32_t{vlan} << kVlanShift};
+  }
   static constexpr Where tunnel(EncapId encap) { return Where{kTunnel | encap}; }
   static constexpr Where from_bits(uint32_t bits) { return Where{bits}; }
 
@@ -33,12 +37,15 @@ class Where {
   constexpr bool is_nowhere() const { return bits_ == kNowhere; }
   // The PortIndex or the EncapId.
   constexpr uint32_t index() const { return bits_ & 0xffff; }
+  // Of a port: the VID, 0: none.
+  constexpr uint16_t vlan() const { return static_cast<uint16_t>(bits_ >> kVlanShift & 0xfff); }
   constexpr uint32_t bits() const { return bits_; }
   constexpr bool operator==(const Where&) const = default;
 
  private:
-  static constexpr uint32_t kTunnel = 0x10000;
-  static constexpr uint32_t kNowhere = 0x20000;
+  static constexpr unsigned kVlanShift = 16;
+  static constexpr uint32_t kTunnel = 1u << 28;
+  static constexpr uint32_t kNowhere = 1u << 29;
   constexpr explicit Where(uint32_t bits) : bits_(bits) {}
   uint32_t bits_ = kNowhere;
 };

@@ -4,28 +4,58 @@ namespace culvert::dataplane {
 
 namespace {
 
+constexpr size_t kVidCount = 4096;
+constexpr uint16_t kLastVid = 4094;
+
+Status add_vlan(Snapshot& snapshot, const NetworkSpec& spec, const VlanMember& member) {
+  const auto fault = [&](std::string_view what) {
+    return error("network {}: VLAN {} of port {}: {}", spec.id, member.vlan, member.port, what);
+  };
+  if (member.port >= snapshot.ports.size()) return fault("there is no such port");
+  if (member.vlan == 0 || member.vlan > kLastVid) return fault("a VID is from 1 to 4094");
+  if (spec.routed) return fault("an l3 network has whole ports only");
+  PortRole& port = snapshot.ports[member.port];
+  if (port.in_network && port.vlans.empty()) return fault("the whole port is in a network");
+  port.tenant = port.in_network = true;
+  port.vlans.resize(kVidCount, kNoNetwork);
+  if (port.vlans[member.vlan] != kNoNetwork) return fault("it is in a network already");
+  port.vlans[member.vlan] = spec.id;
+  return {};
+}
+
 Status add_network(Snapshot& snapshot, const NetworkSpec& spec, const RoutesOf& routes,
                    std::vector<bool>& encap_taken) {
   if (spec.id >= kMaxNetworks) return error("network {}: ids end at {}", spec.id, kMaxNetworks - 1);
   if (spec.id >= snapshot.networks.size()) snapshot.networks.resize(spec.id + size_t{1});
   Network& network = snapshot.networks[spec.id];
   if (network.exists) return error("network {} is given twice", spec.id);
+  std::vector<Where> ports;
   for (const PortIndex index : spec.ports) {
     if (index >= snapshot.ports.size()) return error("network {}: there is no port {}", spec.id, index);
     PortRole& port = snapshot.ports[index];
+    if (!port.vlans.empty()) return error("network {}: port {} is a trunk", spec.id, index);
     if (port.in_network) return error("network {}: port {} is in network {}", spec.id, index, port.network);
     port.tenant = port.in_network = true;
     port.routed = spec.routed;
     port.network = spec.id;
+    ports.push_back(Where::port(index));
+  }
+  for (const VlanMember& member : spec.vlans) {
+    if (auto status = add_vlan(snapshot, spec, member); !status) return status;
+    ports.push_back(Where::port(member.port, member.vlan));
   }
   for (const EncapId encap : spec.encaps) {
     if (encap >= kMaxEncaps) return error("network {}: encap ids end at {}", spec.id, kMaxEncaps - 1);
     if (encap_taken[encap]) return error("network {}: encap {} is in a network already", spec.id, encap);
     encap_taken[encap] = true;
   }
-  network = {
-      true,       spec.learning, spec.flood, spec.max_macs, spec.routed ? routes.at(spec.id).get() : nullptr,
-      spec.ports, spec.encaps};
+  network = {true,
+             spec.learning,
+             spec.flood,
+             spec.max_macs,
+             spec.routed ? routes.at(spec.id).get() : nullptr,
+             std::move(ports),
+             spec.encaps};
   return {};
 }
 

@@ -25,6 +25,7 @@ struct PortRole {
   bool kernel_frames = false;
   bool removed = false;  // its device is gone: not to be touched
   NetworkId network = 0;
+  std::vector<NetworkId> vlans;    // of a trunk: by VID, kNoNetwork where it is in none; else empty
   std::vector<uint64_t> own_macs;  // Mac::bits(); the first is the port's
 
   bool owns(uint64_t mac_bits) const { return std::ranges::find(own_macs, mac_bits) != own_macs.end(); }
@@ -36,14 +37,14 @@ struct Network {
   bool flood = false;
   uint32_t max_macs = 0;
   const fib::Families* routes = nullptr;  // null: an l2 network
-  std::vector<PortIndex> ports;
+  std::vector<Where> ports;               // whole ports and VLANs of ports
   std::vector<EncapId> encaps;
 
   // Can a station of an l2 network be there?
   bool has(Where where) const {
     if (routes != nullptr) return false;
     return where.is_tunnel() ? std::ranges::find(encaps, where.index()) != encaps.end()
-                             : std::ranges::find(ports, where.index()) != ports.end();
+                             : std::ranges::find(ports, where) != ports.end();
   }
 };
 

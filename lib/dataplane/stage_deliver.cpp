@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "dataplane/encap.hpp"
+#include "dataplane/vlan_tag.hpp"
 #include "dataplane/worker.hpp"
 
 namespace culvert::dataplane {
@@ -14,8 +15,7 @@ void Worker::deliver(Frames& frames) {
     } else if (frame.to == frame.from) {
       drop(frame.in, frame.mbuf, DropReason::same_port);
     } else if (!frame.to.is_tunnel()) {
-      ++forwarded;
-      out_of_port(static_cast<PortIndex>(frame.to.index()), frame.mbuf);
+      forwarded += to_member(frame, frame.mbuf, frame.to) ? 1 : 0;
     } else if (frame.from.is_tunnel()) {
       drop(frame.in, frame.mbuf, DropReason::split_horizon);
     } else {
@@ -23,6 +23,17 @@ void Worker::deliver(Frames& frames) {
     }
   }
   counters_.forwarded.add(forwarded);
+}
+
+// Out of a port, with the tag of its VLAN if it is one of a trunk. `mbuf` is the frame's own or a copy of it.
+// False: dropped.
+bool Worker::to_member(const Frame& frame, rte_mbuf* mbuf, Where member) {
+  if (member.vlan() != 0 && !push_vlan(mbuf, member.vlan())) [[unlikely]] {
+    drop(frame.in, mbuf, DropReason::no_headroom);
+    return false;
+  }
+  out_of_port(static_cast<PortIndex>(member.index()), mbuf);
+  return true;
 }
 
 // `mbuf` is the frame's own or a copy of it. False: dropped.

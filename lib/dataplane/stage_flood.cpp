@@ -16,12 +16,7 @@ void Worker::flood(const Frame& frame) {
   Where last;
   bool sent = false;
   const auto send = [&](rte_mbuf* mbuf, Where to) {
-    if (to.is_tunnel()) {
-      sent |= into_tunnel(frame, mbuf, to.index());
-    } else {
-      out_of_port(static_cast<PortIndex>(to.index()), mbuf);
-      sent = true;
-    }
+    sent |= to.is_tunnel() ? into_tunnel(frame, mbuf, to.index()) : to_member(frame, mbuf, to);
   };
   const auto add_target = [&](Where to) {
     const Where previous = std::exchange(last, to);
@@ -30,8 +25,8 @@ void Worker::flood(const Frame& frame) {
     if (copy == nullptr) return count_drop(frame.in, DropReason::no_mbuf);
     send(copy, previous);
   };
-  for (const PortIndex port : network->ports)
-    if (Where::port(port) != frame.from) add_target(Where::port(port));
+  for (const Where port : network->ports)
+    if (port != frame.from) add_target(port);
   if (!frame.from.is_tunnel())
     for (const EncapId encap : network->encaps) add_target(Where::tunnel(encap));
   if (last.is_nowhere()) return drop(frame.in, frame.mbuf, DropReason::no_member);

@@ -3,6 +3,7 @@
 
 #include "dataplane/inner_parse.hpp"
 #include "dataplane/kernel_frame.hpp"
+#include "dataplane/vlan_tag.hpp"
 #include "dataplane/worker.hpp"
 
 namespace culvert::dataplane {
@@ -16,6 +17,8 @@ void Worker::take_tenant_frames(PortIndex port, std::span<rte_mbuf*> packets, Fr
   for (size_t i = 0; i < packets.size(); ++i) {
     if (i + 1 < packets.size()) rte_prefetch0(rte_pktmbuf_mtod(packets[i + 1], void*));
     rte_mbuf* const mbuf = packets[i];
+    if ((mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 && !restore_vlan(port, mbuf)) [[unlikely]]
+      continue;
     const uint32_t room = rte_pktmbuf_data_len(mbuf);
     if (room < sizeof(net::EtherHdr)) [[unlikely]] {
       drop(port, mbuf, DropReason::malformed_ethernet);
@@ -37,6 +40,15 @@ void Worker::take_tenant_frames(PortIndex port, std::span<rte_mbuf*> packets, Fr
     frame.in = port;
     frame.from = Where::port(port);
   }
+}
+
+// Puts a tag that the driver took out back in. Drops the frame and returns false where there is no room.
+bool Worker::restore_vlan(PortIndex port, rte_mbuf* mbuf) {
+  mbuf->ol_flags &= ~RTE_MBUF_F_RX_VLAN_STRIPPED;
+  if (rte_pktmbuf_data_len(mbuf) < sizeof(net::EtherHdr)) return true;
+  if (push_vlan(mbuf, mbuf->vlan_tci)) return true;
+  drop(port, mbuf, DropReason::no_headroom);
+  return false;
 }
 
 // Is the frame a station's? Completes what the kernel left to hardware. Drops it and returns false if not.

@@ -92,6 +92,7 @@ unsigned Worker::poll(const RxQueue& queue) {
     Frames& frames = role.routed ? routed_ : frames_;
     take_tenant_frames(queue.port, burst, frames);
     take_flows(queue.port, frames);
+    if (!role.vlans.empty()) sort_vlans(queue.port, frames);
   } else {
     terminate_tunnels(queue.port, burst, frames_);
   }

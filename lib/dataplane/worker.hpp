@@ -4,6 +4,7 @@
 //   worker.cpp           the loop: poll a queue, sort the burst by the port's role, idle
 //   stage_tenant.cpp     frames of a tenant: whole? whose? which flow?            -> Frame
 //   stage_flows.cpp      explicit flows: is it for one of them? then into its tunnel
+//   stage_trunk.cpp      of a trunk: the tag tells the network, and is taken out
 //   stage_terminate.cpp  outer packets: one of our tunnels? sound? then decap     -> Frame
 //   stage_route.cpp      of l3 networks: is the packet sound? where does its route lead? on with one hop less
 //   stage_lookup.cpp     of l2 networks: source: known here? else ask to learn; destination: where is it?
@@ -118,6 +119,7 @@ class Worker {
   void take_tenant_frames(PortIndex port, std::span<rte_mbuf*> packets, Frames& frames);
   void terminate_tunnels(PortIndex port, std::span<rte_mbuf*> packets, Frames& frames);
   void take_flows(PortIndex port, Frames& frames);
+  void sort_vlans(PortIndex port, Frames& frames);
   void route(Frames& frames);
   void find_destinations(Frames& frames);
   void deliver(Frames& frames);
@@ -125,6 +127,7 @@ class Worker {
   void transmit();
 
   // Parts of stages.
+  bool restore_vlan(PortIndex port, rte_mbuf* mbuf);
   bool accept(PortIndex port, rte_mbuf* mbuf, uint64_t source_bits);
   void decapsulate(PortIndex port, rte_mbuf* mbuf, uint32_t l2_bytes, const TunnelMatch& match,
                    Frames& frames);
@@ -149,6 +152,7 @@ class Worker {
   Where look_up(StationKey station);
   Where look_up_fdb(StationKey station);
   void ask_to_learn(const Frame& frame);
+  bool to_member(const Frame& frame, rte_mbuf* mbuf, Where member);
   bool into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap);
   bool into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap, const EncapSlot* slot);
   void out_of_port(PortIndex port, rte_mbuf* mbuf);

@@ -110,7 +110,7 @@ Engine::Outcome Engine::wanted_of(Node& node, const Overlaps& overlaps) {
       return unless_refused(node, outcome);
     }
     case NodeKind::station:
-      if (node.target == nullptr) return {.reason = unable_text(node.port)};
+      if (node.target == nullptr) return {.reason = homeless_text(node)};
       if (node.entries.empty()) return {.reason = "no tunnel of its network ends at this switch"};
       return unless_refused(node, {.want = {.kind = Form::Kind::real}, .state = FlowState::offloaded});
     case NodeKind::tenant_source:
@@ -147,7 +147,7 @@ Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row, const Overlaps
   }
   if (out == nullptr) return {.reason = unable_text(row.now.rule->port)};
   if (!is_slot && !out->is_switch) return plain_outcome(row, *out);
-  if (node.target == nullptr) return {.reason = unable_text(node.port)};
+  if (node.target == nullptr) return {.reason = homeless_text(node)};
   if (out != node.target)
     return {.reason = fmt::format("the tunnel leaves by another device than {}", node.target->name)};
   Outcome outcome;
@@ -189,6 +189,16 @@ Engine::Outcome Engine::unless_refused(const Node& node, Outcome outcome) const 
   outcome.state = refused_state();
   outcome.reason = node.refusal;
   return outcome;
+}
+
+// Why there is no switch for a path or a station.
+std::string Engine::homeless_text(const Node& node) const {
+  const auto network = networks_.find(node.network);
+  const bool only_vlans = network != networks_.end() && network->second.spec &&
+                          network->second.spec->has_vlans && network->second.spec->ports.empty();
+  const auto* const station = node.flow != nullptr ? std::get_if<StationAt>(&node.flow->spec.what) : nullptr;
+  const bool of_vlan = station != nullptr ? station->vlan != 0 : node.kind == NodeKind::path && only_vlans;
+  return of_vlan ? "VLAN member: not offloaded yet" : unable_text(node.port);
 }
 
 std::string Engine::unable_text(PortIndex port) const {

@@ -189,6 +189,7 @@ class Engine {
   FlowState refused_state() const {
     return mode_ == Mode::required ? FlowState::failed : FlowState::software;
   }
+  std::string homeless_text(const Node& node) const;
   std::string unable_text(PortIndex port) const;
   void publish(Node& node);
   void publish(Flow& flow);

@@ -59,6 +59,10 @@ void Engine::add_places(const PathTo& what, Places& places) const {
 }
 
 void Engine::add_places(const StationAt& what, Places& places) const {
+  if (what.vlan != 0) {
+    places.push_back({NodeKind::station, nullptr, what.port, {}});
+    return;
+  }
   const NetworkRow& network = networks_.at(what.network);
   Target* const target = switch_or_null(target_of(what.port));
   for (const uint16_t udp_port : network.udp_ports)

@@ -47,11 +47,12 @@ struct PathTo {
 };
 
 // A station of a network behind a tenant's port: frames to it out of any tunnel of the network go to the
-// port.
+// port. Behind a VLAN of a port: they stay the workers', who know the tag.
 struct StationAt {
   NetworkId network = 0;
   net::Mac mac;
   PortIndex port = 0;
+  uint16_t vlan = 0;  // 0: the whole port
 };
 
 struct FlowSpec {
@@ -87,8 +88,9 @@ struct EncapUpdate {
 struct NetworkSpec {
   NetworkId id = 0;
   bool learning = true;
-  std::vector<PortIndex> ports;
+  std::vector<PortIndex> ports;  // whole ones
   std::vector<EncapId> encaps;
+  bool has_vlans = false;  // it has members that are VLANs of ports: of those the NIC takes nothing
 
   bool operator==(const NetworkSpec&) const = default;
 };

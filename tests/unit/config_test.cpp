@@ -47,7 +47,7 @@ TEST(Config, ShortestFormHasTheDefaults) {
   ASSERT_EQ(config.tunnels.size(), 1u);
   EXPECT_EQ(config.tunnels[0], tunnel);
   ASSERT_EQ(config.networks.size(), 1u);
-  EXPECT_EQ(config.networks[0], (Network{"blue", {"tenant"}, {"vx100"}, true, true, 65536}));
+  EXPECT_EQ(config.networks[0], (Network{"blue", {{"tenant", {}}}, {"vx100"}, true, true, 65536}));
 }
 
 TEST(Config, EveryKey) {
@@ -85,6 +85,24 @@ networks:
   EXPECT_EQ(tunnel.ecn, tunnel::Ecn::copy);
   EXPECT_EQ(tunnel.table, 4294967295u);
   EXPECT_EQ(parsed.config.networks.at(0), (Network{"n", {}, {}, false, false, 10}));
+}
+
+TEST(Config, MembersAreWholePortsAndVlans) {
+  const Parsed parsed = parse(R"(
+ports: [{name: a, ethdev: e0, netdev: v0}, {name: b, ethdev: e1}]
+networks:
+  - {name: n, type: l2, ports: [{port: a, vlan: 1}, b, {vlan: 4094, port: a}]}
+  - name: m
+    type: l2
+    ports:
+      - port: a
+        vlan: 100
+)",
+                              "c");
+  ASSERT_TRUE(parsed.errors.empty()) << text_of(parsed.errors);
+  EXPECT_EQ(parsed.config.networks.at(0).ports, (std::vector<Member>{{"a", 1}, {"b", {}}, {"a", 4094}}));
+  EXPECT_EQ(parsed.config.networks.at(1).ports, (std::vector<Member>{{"a", 100}}));
+  EXPECT_TRUE(takes_flows(parsed.config, "a")) << "a trunk is a tenant's port";
 }
 
 TEST(Config, NothingIsAConfigurationOfNothing) {
@@ -219,21 +237,36 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Networks, BadConfig,
-    testing::Values(Bad{"networks:\n  - @{type: l2}\n", "networks[0] lacks the key 'name'"},
-                    Bad{"networks:\n  - @{name: n}\n", "networks[0] lacks the key 'type'"},
-                    Bad{NETWORK "learning: @maybe}\n", "'maybe' is neither true nor false"},
-                    Bad{NETWORK "max_macs: @0}\n", "is no number from 1 to"},
-                    Bad{NETWORK "ports: @p}\n", "networks[0].ports is a single value; expected a list"},
-                    Bad{NETWORK "ports: [@[p]]}\n", "networks[0].ports[0] is a list"},
-                    Bad{PORT "}\n" NETWORK "ports: [@q]}\n", "there is no port 'q'; known ports: p"},
-                    Bad{"ports:\n  - {name: tenant, ethdev: e}\n" NETWORK "ports: [@tenent]}\n",
-                        "did you mean 'tenant'?"},
-                    Bad{NETWORK "tunnels: [@t]}\n", "there is no tunnel 't'; known tunnels: none"},
-                    Bad{PORT "}\n" NETWORK "ports: [p]}\n  - {name: m, type: l2, ports: [@p]}\n",
-                        "as a member of networks, the port 'p' stands twice; its first is on line 4"},
-                    Bad{TUNNEL "}\n" NETWORK "tunnels: [t, @t]}\n", "the tunnel 't' stands twice"},
-                    Bad{"networks:\n  - {name: n, type: l2}\n  - {name: @n, type: l2}\n",
-                        "the network 'n' stands twice"}));
+    testing::Values(
+        Bad{"networks:\n  - @{type: l2}\n", "networks[0] lacks the key 'name'"},
+        Bad{"networks:\n  - @{name: n}\n", "networks[0] lacks the key 'type'"},
+        Bad{NETWORK "learning: @maybe}\n", "'maybe' is neither true nor false"},
+        Bad{NETWORK "max_macs: @0}\n", "is no number from 1 to"},
+        Bad{NETWORK "ports: @p}\n", "networks[0].ports is a single value; expected a list"},
+        Bad{NETWORK "ports: [@[p]]}\n", "networks[0].ports[0] is a list"},
+        Bad{PORT "}\n" NETWORK "ports: [@q]}\n", "there is no port 'q'; known ports: p"},
+        Bad{"ports:\n  - {name: tenant, ethdev: e}\n" NETWORK "ports: [@tenent]}\n",
+            "did you mean 'tenant'?"},
+        Bad{NETWORK "ports: [@{port: q, vlan: 1}]}\n", "there is no port 'q'"},
+        Bad{PORT "}\n" NETWORK "ports: [@{port: p}]}\n", "networks[0].ports[0] lacks the key 'vlan'"},
+        Bad{PORT "}\n" NETWORK "ports: [@{vlan: 1}]}\n", "networks[0].ports[0] lacks the key 'port'"},
+        Bad{PORT "}\n" NETWORK "ports: [{port: p, vlan: @0}]}\n", "'0' is no number from 1 to 4094"},
+        Bad{PORT "}\n" NETWORK "ports: [{port: p, vlan: @4095}]}\n", "is no number from 1 to 4094"},
+        Bad{PORT "}\n" NETWORK "ports: [{port: p, vlan: 5, @vlam: 5}]}\n", "did you mean 'vlan'?"},
+        Bad{PORT "}\n" NETWORK "ports: [{port: p, vlan: 5}]}\n  - {name: m, type: l2, ports: [@{port: p, "
+                 "vlan: 5}]}\n",
+            "as a member of networks, VLAN 5 of the port 'p' stands twice; its first is on line 4"},
+        Bad{PORT "}\n" NETWORK "ports: [{port: p, vlan: 5}]}\n  - {name: m, type: l2, ports: [@p]}\n",
+            "the port 'p' and, on line 4, VLAN 5 of the port 'p'; a port is a member as a whole or by "
+            "its VLANs"},
+        Bad{PORT "}\n" NETWORK "ports: [p]}\n  - {name: m, type: l2, ports: [@{port: p, vlan: 5}]}\n",
+            "VLAN 5 of the port 'p' and, on line 4, the port 'p'; a port is a member as a whole"},
+        Bad{NETWORK "tunnels: [@t]}\n", "there is no tunnel 't'; known tunnels: none"},
+        Bad{PORT "}\n" NETWORK "ports: [p]}\n  - {name: m, type: l2, ports: [@p]}\n",
+            "as a member of networks, the port 'p' stands twice; its first is on line 4"},
+        Bad{TUNNEL "}\n" NETWORK "tunnels: [t, @t]}\n", "the tunnel 't' stands twice"},
+        Bad{"networks:\n  - {name: n, type: l2}\n  - {name: @n, type: l2}\n",
+            "the network 'n' stands twice"}));
 
 INSTANTIATE_TEST_SUITE_P(
     NotSupportedYet, BadConfig,
@@ -247,7 +280,6 @@ INSTANTIATE_TEST_SUITE_P(
             "IPv6 address: not supported yet"},
         Bad{TUNNEL ", @key: 1}", "not supported yet"}, Bad{TUNNEL ", @vsid: 1}", "not supported yet"},
         Bad{TUNNEL ", @flow_id: 1}", "not supported yet"},
-        Bad{PORT "}\n" NETWORK "ports: [@{port: p, vlan: 100}]}\n", "a VLAN of a port is not supported yet"},
         Bad{NETWORK "suppress: @true}\n", "'true' is not supported yet"},
         Bad{NETWORK "@bridge: br0}\n", "networks[0].bridge: not supported yet"},
         Bad{NETWORK "@paths: []}\n", "networks[0].paths: not supported yet"}));
@@ -267,6 +299,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{L3 "learning: @true}\n", "networks[0].learning: an l3 network routes and learns no MACs"},
         Bad{L3 "flood: @false}\n", "or expected type: l2"}, Bad{L3 "max_macs: @1}\n", "learns no MACs"},
         Bad{L3 "suppress: @false}\n", "learns no MACs"},
+        Bad{PORT "}\n" L3 "ports: [@{port: p, vlan: 5}]}\n",
+            "not supported yet: a VLAN of a port in an l3 network"},
         Bad{L3 "@bridge: br0}\n", "networks[0].bridge: not supported yet"},
         Bad{NETWORK "table: @main}\n",
             "networks[0].table: an l2 network knows MACs and no routes; expected type"},

@@ -66,7 +66,8 @@ class FakeApi : public Api {
     encap.packets = 10;
     encap.bytes = 1000;
     encap_views = {encap};
-    path_views = {{"blue", *net::Mac::parse("02:00:00:00:00:09"), "vx100", std::nullopt, "learned", 3, 1}};
+    path_views = {{"blue", *net::Mac::parse("02:00:00:00:00:09"), "vx100", std::nullopt, std::nullopt,
+                   "learned", 3, 1}};
     gid_views = {{"uplink", 0, "fe80::ff:fe00:a", "RoCE v1", "veth0", std::nullopt, true, "valid"},
                  {"uplink", 2, "::ffff:192.0.2.1", "RoCE v2", "veth0.100", 100, false, "updating"}};
     flow_views = {

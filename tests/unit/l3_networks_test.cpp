@@ -57,7 +57,7 @@ class L3NetworksTest : public mirror::Lab {
     L3Spec spec;
     spec.network.name = "red";
     spec.network.type = config::Network::Type::l3;
-    spec.network.ports = {"tenant"};
+    spec.network.ports = {{"tenant", {}}};
     spec.network.tunnels = {"vx2", "vx3"};
     spec.network.table = table;
     spec.network.routes = std::move(routes);

@@ -109,7 +109,7 @@ TEST_F(Commands, Encaps) {
 TEST_F(Commands, Paths) {
   EXPECT_EQ(run_json("show paths json"),
             Json::parse(R"([{"network":"blue","mac":"02:00:00:00:00:09","tunnel":"vx100",
-    "port":null,"origin":"learned","idle_s":3,"refs":1}])"));
+    "port":null,"vlan":null,"origin":"learned","idle_s":3,"refs":1}])"));
 }
 
 TEST_F(Commands, Gids) {
@@ -260,7 +260,7 @@ TEST_F(Commands, FieldsOfTheContractInItsOrder) {
        {"id", "tunnel", "state", "reason", "port", "via", "dst_mac", "src_mac", "src_ip", "mtu", "header",
         "refs", "in_hardware", "packets", "bytes"}},
       {"flows", {"name", "source", "port", "tunnel", "state", "reason", "packets", "bytes"}},
-      {"paths", {"network", "mac", "tunnel", "port", "origin", "idle_s", "refs"}},
+      {"paths", {"network", "mac", "tunnel", "port", "vlan", "origin", "idle_s", "refs"}},
   };
   for (const auto& [what, fields] : contract)
     EXPECT_EQ(keys(run_json("show " + what + " json")[0]), fields) << what;

@@ -6,9 +6,10 @@ namespace culvert::shell {
 namespace {
 
 Json path_json(const control::PathView& path) {
-  return {{"network", path.network},    {"mac", path.mac.to_string()}, {"tunnel", json_of(path.tunnel)},
-          {"port", json_of(path.port)}, {"origin", path.origin},       {"idle_s", path.idle_s},
-          {"refs", path.refs}};
+  return {{"network", path.network},        {"mac", path.mac.to_string()},
+          {"tunnel", json_of(path.tunnel)}, {"port", json_of(path.port)},
+          {"vlan", json_of(path.vlan)},     {"origin", path.origin},
+          {"idle_s", path.idle_s},          {"refs", path.refs}};
 }
 
 Answer show_paths(control::Api& api, const Args& args) {

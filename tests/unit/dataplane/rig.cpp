@@ -38,7 +38,8 @@ void RingPort::drain() {
   sent();
 }
 
-bool RingPort::arrive(const Bytes& frame, size_t segment_bytes, std::optional<uint32_t> mark) {
+bool RingPort::arrive(const Bytes& frame, size_t segment_bytes, std::optional<uint32_t> mark,
+                      std::optional<uint16_t> stripped_tci) {
   rte_mbuf* head = nullptr;
   size_t at = 0;
   do {
@@ -55,6 +56,10 @@ bool RingPort::arrive(const Bytes& frame, size_t segment_bytes, std::optional<ui
   if (head != nullptr && mark) {
     head->ol_flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
     head->hash.fdir.hi = *mark;
+  }
+  if (head != nullptr && stripped_tci) {
+    head->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+    head->vlan_tci = *stripped_tci;
   }
   if (head != nullptr && at == frame.size() && rte_ring_enqueue(rx_.get(), head) == 0) return true;
   rte_pktmbuf_free(head);

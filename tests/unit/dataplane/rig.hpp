@@ -32,8 +32,9 @@ class RingPort {
   ~RingPort();
 
   // What the wire brings: the bytes in fresh mbufs, of which each but the last holds `segment_bytes`; with
-  // the mark of a NIC's rule, if any. False: no buffer or ring full.
-  bool arrive(const Bytes& frame, size_t segment_bytes = 2048, std::optional<uint32_t> mark = std::nullopt);
+  // the mark of a NIC's rule, if any, and the tag that the driver took out. False: no buffer or ring full.
+  bool arrive(const Bytes& frame, size_t segment_bytes = 2048, std::optional<uint32_t> mark = std::nullopt,
+              std::optional<uint16_t> stripped_tci = std::nullopt);
   // What went out since the last call.
   std::vector<Bytes> sent();
   port::Port& port() { return *port_; }

@@ -49,6 +49,39 @@ TEST(Networks, KnownStationsStayInTheNicUnknownOnesComeUpToBeLearned) {
   EXPECT_EQ(gateway.offload->operations().rules, 0u);
 }
 
+// Members that are VLANs of a port stay the workers': no rule takes the trunk's frames, nor sends any there.
+TEST(Networks, VlanMembersAreNotOffloaded) {
+  for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
+    Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
+    gateway.resolve(0, 1);
+    gateway.offload->set_networks({{.id = 0, .learning = false, .encaps = {0}, .has_vlans = true}});
+    ASSERT_TRUE(gateway.client->add({"path", Source::path, PathTo{0, kB, 0}}));
+    ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1, 100}}));
+    gateway.settle();
+    for (const char* name : {"path", "decap"}) {
+      const auto flow = gateway.client->find(name);
+      EXPECT_EQ(flow->state, FlowState::software) << name;
+      EXPECT_EQ(flow->reason, "VLAN member: not offloaded yet") << name;
+    }
+    Bytes tagged = inner_frame(kA, kB);
+    tagged.insert(tagged.begin() + 12, {0x81, 0, 0, 100});
+    EXPECT_EQ(gateway.way_of(tagged), -1);
+    EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), -1);
+    gateway.wires.arrive(0, from_peer(inner_frame(kB, kA)));
+    gateway.wires.settle();
+    EXPECT_TRUE(gateway.wires.left(1).empty());
+
+    // A whole port beside them is offloaded, and so is what goes from there into the tunnel.
+    gateway.offload->set_networks({{.id = 0, .ports = {1}, .encaps = {0}, .has_vlans = true}});
+    ASSERT_TRUE(gateway.client->remove("decap"));
+    ASSERT_TRUE(gateway.client->add({"decap", Source::decap, StationAt{0, kA, 1}}));
+    gateway.settle();
+    EXPECT_EQ(gateway.client->find("path")->state, FlowState::offloaded);
+    EXPECT_EQ(gateway.client->find("decap")->state, FlowState::offloaded);
+    EXPECT_EQ(gateway.way_of(inner_frame(kA, kB)), 1);
+  }
+}
+
 TEST(Networks, ATunnelThatChangesItsTermsIsTakenOffByTheNewOnes) {
   for (const LayoutWish layout : {LayoutWish::tagged, LayoutWish::flat}) {
     Gateway gateway({.arguments = "profile=mlx5", .layout = layout});
