@@ -43,8 +43,20 @@ Leads Leads::of(const mirror::Path& path) {
   leads.nexthop_id = path.nexthop_id;
   leads.mtu = path.mtu;
   if (path.nexthop_id == 0) leads.hops = path.hops;
-  for (mirror::Hop& hop : leads.hops) hop.encap_digest = 0;  // none of them is culvert's, whatever is in it
+  for (mirror::Hop& hop : leads.hops) {
+    hop.encap_digest = 0;  // none of them is culvert's, whatever is in it
+    hop.flags &= static_cast<uint8_t>(~RTNH_F_LINKDOWN);
+  }
   return leads;
+}
+
+bool Leads::differ(const mirror::Path& a, const mirror::Path& b) {
+  const auto same_hop = [](const mirror::Hop& x, const mirror::Hop& y) {
+    return ((x.flags ^ y.flags) & ~RTNH_F_LINKDOWN) == 0 && x.ifindex == y.ifindex && x.via == y.via &&
+           x.weight == y.weight && x.encap == y.encap;
+  };
+  return a.type != b.type || a.tos != b.tos || a.metric != b.metric || a.mtu != b.mtu ||
+         a.nexthop_id != b.nexthop_id || !std::ranges::equal(a.hops, b.hops, same_hop);
 }
 
 size_t Leads::Hash::operator()(const Leads& leads) const {
@@ -135,17 +147,24 @@ void L3Hops::flush(TimePoint now) {
   for (const HopId id : std::exchange(dirty_, {})) update(id, rows_.at(id), now);
 }
 
-void L3Hops::each_used(const std::function<void(const NeighbourKey&)>& used) {
-  for (auto& [id, row] : rows_) {
+bool L3Hops::each_used(HopId& from, size_t& budget, const std::function<void(const NeighbourKey&)>& used) {
+  for (auto entry = rows_.lower_bound(from); entry != rows_.end(); ++entry) {
+    auto& [id, row] = *entry;
+    from = id;
+    if (budget == 0) return false;
+    --budget;
     if (row.neighbours.empty()) continue;
     const uint32_t used_s = dataplane_.hop_used_s(id);
     if (std::exchange(row.used_s, used_s) != used_s) std::ranges::for_each(row.neighbours, used);
   }
+  from = 0;
+  return true;
 }
 
 void L3Hops::update(HopId id, Row& row, TimePoint now) {
   unindex(id, row);
   const std::vector<NeighbourKey> waited = std::exchange(row.waits, {});
+  row.links.clear();
   row.nexthops.clear();
   row.neighbours.clear();
   dataplane::RouteHop hop = make_route_hop(ways(row));
@@ -160,11 +179,13 @@ void L3Hops::update(HopId id, Row& row, TimePoint now) {
 void L3Hops::index(HopId id, const Row& row) {
   for (const NeighbourKey& key : row.neighbours) by_neighbour_.insert({key, id});
   for (const uint32_t nexthop : row.nexthops) by_nexthop_.insert({nexthop, id});
+  for (const int link : row.links) by_link_.insert({link, id});
 }
 
 void L3Hops::unindex(HopId id, const Row& row) {
   for (const NeighbourKey& key : row.neighbours) by_neighbour_.erase({key, id});
   for (const uint32_t nexthop : row.nexthops) by_nexthop_.erase({nexthop, id});
+  for (const int link : row.links) by_link_.erase({link, id});
 }
 
 // --- Where they lead.
@@ -177,6 +198,7 @@ std::vector<dataplane::WeightedWay> L3Hops::ways(Row& row) const {
     if (port == ports_.end()) return {{refusal(DropReason::hop_elsewhere), 1}};
     if (port->removed) return {{refusal(DropReason::hop_down), 1}};
     const mirror::Link* const link = port->netdev.empty() ? nullptr : mirror_.link_by_name(port->netdev);
+    row.links.push_back(kNetdevs);
     const mirror::Link ethdev{.mac = port->mac, .mtu = port->mtu};
     return {{station_way(port->port, leads.dst_mac, link != nullptr ? *link : ethdev), 1}};
   }
@@ -194,6 +216,7 @@ std::vector<dataplane::WeightedWay> L3Hops::ways(Row& row) const {
   if (path.type != RTN_UNICAST) return {{way_of_type(path.type), 1}};
   std::vector<dataplane::WeightedWay> all;
   for (const mirror::Hop& hop : path.hops) {
+    row.links.push_back(hop.ifindex);
     const mirror::Link* const link = mirror_.link(hop.ifindex);
     const PortEnd* const port = link != nullptr ? port_of(*link) : nullptr;
     const bool live = link != nullptr && link->is_up() && link->has_carrier() && hop.is_alive() &&
@@ -206,15 +229,16 @@ std::vector<dataplane::WeightedWay> L3Hops::ways(Row& row) const {
 }
 
 Way L3Hops::way(const mirror::Hop& hop, uint32_t mtu, Row& row) const {
+  const auto route_mtu = static_cast<uint16_t>(mtu != 0 ? std::min<uint32_t>(mtu, UINT16_MAX) : UINT16_MAX);
   if (hop.encap != 0) return refusal(DropReason::hop_elsewhere);  // of the kernel's own
   const mirror::Link& link = *mirror_.link(hop.ifindex);
   const PortEnd* const port = port_of(link);
   if (port == nullptr) {
     const TunnelEnd* const tunnel = tunnel_of(hop, link);
     if (tunnel == nullptr) return refusal(DropReason::hop_elsewhere);
-    return {.kind = Way::Kind::tunnel, .encap = tunnel->encap};
+    return {.kind = Way::Kind::tunnel, .mtu = route_mtu, .encap = tunnel->encap};
   }
-  if (!hop.via) return {.kind = Way::Kind::on_link, .port = port->port};
+  if (!hop.via) return {.kind = Way::Kind::on_link, .port = port->port, .mtu = route_mtu};
   const NeighbourKey key{hop.ifindex, *hop.via};
   row.neighbours.push_back(key);
   const mirror::Neighbour* const neighbour = mirror_.neighbour(key.first, key.second);

@@ -34,7 +34,11 @@ struct Leads {
   std::optional<dataplane::PortIndex> port;  // out of this port
   net::Mac dst_mac;                          // to this station
 
+  // Whether a link has a carrier the hop knows (L3Hops::ways()): RTNH_F_LINKDOWN, which comes to each route
+  // of the link, is left out.
   static Leads of(const mirror::Path& path);
+  // Could a route of one take another place, or lead elsewhere, than one of the other?
+  static bool differ(const mirror::Path& a, const mirror::Path& b);
   bool operator==(const Leads&) const = default;
   struct Hash {
     size_t operator()(const Leads& leads) const;
@@ -92,23 +96,29 @@ class L3Hops {
   size_t size() const { return ids_of_.size(); }
 
   // What a change concerns.
-  void on_link() { all_dirty_ = true; }
+  void on_link(int ifindex) {
+    mark_dirty(by_link_, ifindex);
+    mark_dirty(by_link_, kNetdevs);
+  }
   void on_neighbour(const NeighbourKey& key) { mark_dirty(by_neighbour_, key); }
   void on_nexthop(uint32_t id) { mark_dirty(by_nexthop_, id); }
   // Computes it, and publishes what is new.
   void flush(TimePoint now);
-  // Calls back for each neighbour that packets went to since the last call.
-  void each_used(const std::function<void(const NeighbourKey&)>& used);
+  // Calls back for each neighbour that packets went to since it was last looked at: `budget` hops, from
+  // `from` on, are. True: that were all, and the next call begins anew.
+  bool each_used(HopId& from, size_t& budget, const std::function<void(const NeighbourKey&)>& used);
 
  private:
   struct Row {
     const Leads* leads = nullptr;  // the key in ids_of_
     size_t routes = 0;
-    uint32_t used_s = 0;  // Dataplane::hop_used_s() at the last look
+    uint32_t used_s = 0;     // Dataplane::hop_used_s() at the last look
+    std::vector<int> links;  // ifindexes, or kNetdevs
     std::vector<uint32_t> nexthops;
     std::vector<NeighbourKey> neighbours;
     std::vector<NeighbourKey> waits;  // of these, those without a MAC
   };
+  static constexpr int kNetdevs = 0;  // in the place of an ifindex: whichever links are ports
   template <typename Key>
   using Index = std::set<std::pair<Key, HopId>>;
   template <typename Key>
@@ -133,9 +143,10 @@ class L3Hops {
   std::vector<TunnelEnd> tunnels_;
   std::vector<PortEnd> ports_;
   std::unordered_map<Leads, HopId, Leads::Hash> ids_of_;
-  std::unordered_map<HopId, Row> rows_;
+  std::map<HopId, Row> rows_;
   Index<NeighbourKey> by_neighbour_;
   Index<uint32_t> by_nexthop_;
+  Index<int> by_link_;
   std::set<HopId> dirty_;
   bool all_dirty_ = false;
 };

@@ -18,27 +18,26 @@ void L3Network::set_sources(Sources sources) {
   if (sources == sources_) return;
   const Sources before = std::exchange(sources_, std::move(sources));
   if (before.table != sources_.table || before.local != sources_.local) {
-    rebuild_ = true;
+    rebuild_ = Rebuild::wanted;
     return;
   }
   for (const auto& [prefix, leads] : before.configured) mark(prefix);
   for (const auto& [prefix, leads] : sources_.configured) mark(prefix);
 }
 
-void L3Network::on_route(uint32_t table, const net::Prefix& dst) {
-  if (table == sources_.table || (sources_.local && table == RT_TABLE_LOCAL)) mark(dst);
-}
-
 void L3Network::mark(const net::Prefix& dst) {
-  if (rebuild_) return;
+  if (rebuild_ == Rebuild::wanted) return;
   dirty_.push_back(dst);
   const size_t waiting = dirty_.size() - next_dirty_;
   if (waiting <= kManyChanges || waiting <= (tables_.v4.size() + tables_.v6.size()) / 4) return;
-  rebuild_ = true;
+  if (rebuild_ == Rebuild::none) rebuild_ = Rebuild::wanted;
 }
 
-void L3Network::flush(size_t budget, TimePoint now) {
-  if (rebuild_) return rebuild(now);
+void L3Network::flush(size_t& budget, TimePoint now) {
+  if (rebuild_ != Rebuild::none) {
+    budget = 0;
+    return rebuild(now);
+  }
   try_refused();
   for (; next_dirty_ < dirty_.size() && budget != 0; --budget) {
     const net::Prefix& dst = dirty_[next_dirty_++];
@@ -73,17 +72,48 @@ std::optional<Leads> L3Network::leads(const net::Prefix& dst) const {
   return std::nullopt;
 }
 
-// Everything, from the mirror's tables.
+// The steps, one a call. The hops that are held in the first are counted in the last: no route that the
+// tables have loses its own in between.
 void L3Network::rebuild(TimePoint now) {
-  std::vector<fib::Route<4>> v4;
-  std::vector<fib::Route<16>> v6;
-  std::unordered_map<dataplane::HopId, size_t> counts;
+  switch (rebuild_) {
+    case Rebuild::none:
+      return;
+    case Rebuild::wanted:
+      collect(now);
+      rebuild_ = Rebuild::sort_v4;
+      return;
+    case Rebuild::sort_v4:
+      std::ranges::sort(v4_);
+      rebuild_ = Rebuild::load_v4;
+      return;
+    case Rebuild::load_v4:
+      load(tables_.v4, v4_);
+      rebuild_ = v6_.empty() ? Rebuild::load_v6 : Rebuild::sort_v6;
+      return;
+    case Rebuild::sort_v6:
+      std::ranges::sort(v6_);
+      rebuild_ = Rebuild::load_v6;
+      return;
+    case Rebuild::load_v6:
+      load(tables_.v6, v6_);
+      hops_.recount(std::exchange(counts_, {}));
+      rebuild_ = Rebuild::none;
+  }
+}
+
+// Everything, from the mirror's tables.
+void L3Network::collect(TimePoint now) {
+  dirty_.clear();
+  next_dirty_ = 0;
+  v4_.clear();
+  v6_.clear();
+  counts_.clear();
   const auto add = [&](const net::Prefix& dst, dataplane::HopId hop) {
-    ++counts[hop];
+    ++counts_[hop];
     if (dst.address.is_v4())
-      v4.push_back({fib::address_of<4>(dst.address), dst.length, hop});
+      v4_.push_back({fib::address_of<4>(dst.address), dst.length, hop});
     else
-      v6.push_back({fib::address_of<16>(dst.address), dst.length, hop});
+      v6_.push_back({fib::address_of<16>(dst.address), dst.length, hop});
   };
   // Those of the kernel's local table and of the configuration, which come first.
   std::map<net::Prefix, Leads> first = sources_.configured;
@@ -104,18 +134,12 @@ void L3Network::rebuild(TimePoint now) {
       add(dst, known->second);
     });
   }
-  load(tables_.v4, v4);
-  load(tables_.v6, v6);
-  hops_.recount(counts);
-  rebuild_ = false;
-  dirty_.clear();
-  next_dirty_ = 0;
 }
 
 template <size_t kBytes>
 void L3Network::load(fib::Table<kBytes>& table, std::vector<fib::Route<kBytes>>& routes) {
-  std::ranges::sort(routes);
   table.load(routes);
+  routes = {};
 }
 
 }  // namespace culvert::control

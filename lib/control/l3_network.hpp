@@ -7,7 +7,7 @@
 #include <optional>
 #include <set>
 #include <span>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -33,21 +33,27 @@ class L3Network {
 
   // From now on: only what differs changes, and no look-up meets a gap.
   void set_sources(Sources sources);
-  // A route of this prefix in a table of the kernel's has changed.
-  void on_route(uint32_t table, const net::Prefix& dst);
-  // Enters at most `budget` changes, or everything at once where most is new.
-  void flush(size_t budget, TimePoint now);
+  const Sources& sources() const { return sources_; }
+  // A route of this prefix in a table that is a source has changed.
+  void on_route(const net::Prefix& dst) { mark(dst); }
+  // Enters at most `budget` changes, and takes them off it; or, where most is new, does the next of the steps
+  // by which everything is entered at once.
+  void flush(size_t& budget, TimePoint now);
   // Changes that are not in the tables yet.
-  size_t behind() const { return dirty_.size() - next_dirty_ + (rebuild_ ? 1 : 0); }
+  size_t behind() const { return dirty_.size() - next_dirty_ + (rebuild_ != Rebuild::none ? 1 : 0); }
 
  private:
   void mark(const net::Prefix& dst);
   void try_refused();
   dataplane::HopId hold(const net::Prefix& dst, const Leads& leads, TimePoint now);
   std::optional<Leads> leads(const net::Prefix& dst) const;
+  void collect(TimePoint now);
   void rebuild(TimePoint now);
   template <size_t kBytes>
   static void load(fib::Table<kBytes>& table, std::vector<fib::Route<kBytes>>& routes);
+
+  // All routes anew, a step a turn. What changes meanwhile waits until it is over.
+  enum class Rebuild : uint8_t { none, wanted, sort_v4, load_v4, sort_v6, load_v6 };
 
   const mirror::Mirror& mirror_;
   fib::Families& tables_;
@@ -57,7 +63,11 @@ class L3Network {
   size_t next_dirty_ = 0;
   std::set<net::Prefix> refused_;  // these found no number for their hop
   uint64_t freed_ = 0;             // L3Hops::freed() when they were last tried
-  bool rebuild_ = false;
+  Rebuild rebuild_ = Rebuild::none;
+  // Of the rebuild under way.
+  std::vector<fib::Route<4>> v4_;
+  std::vector<fib::Route<16>> v6_;
+  std::unordered_map<dataplane::HopId, size_t> counts_;  // routes by hop
 };
 
 }  // namespace culvert::control

@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 
 const Log kLog("control");
 
-constexpr size_t kRouteBudget = 2048;  // of a turn
+constexpr size_t kRouteBudget = 2048;  // of a turn, for all networks
+constexpr size_t kUsedBudget = 4096;   // hops and stations looked at in a turn
 constexpr size_t kAskedMost = 1000;    // neighbours a second
 
 net::Prefix host_prefix(const net::IpAddr& ip) { return {ip, static_cast<uint8_t>(ip.width_bits())}; }
@@ -49,8 +50,16 @@ void L3Networks::add(const std::vector<L3Spec>& specs, TimePoint now) {
     added.push_back(networks_.at(spec.id).get());
   }
   if (added.empty()) return;
-  update_links();
-  for (Network* const network : added) network->routes.flush(std::numeric_limits<size_t>::max(), now);
+  update_networks();
+  for (Network* const network : added) fill(*network, now);
+}
+
+void L3Networks::fill(Network& network, TimePoint now) {
+  network.hops.flush(now);
+  do {
+    size_t unlimited = std::numeric_limits<size_t>::max();
+    network.routes.flush(unlimited, now);
+  } while (network.routes.behind() != 0);
 }
 
 void L3Networks::enter(const L3Spec& spec) {
@@ -70,11 +79,8 @@ void L3Networks::set(const std::vector<L3Spec>& specs, TimePoint now) {
     return std::ranges::find(specs, entry.first, &L3Spec::id) == specs.end();
   });
   for (const L3Spec& spec : specs) enter(spec);
-  update_links();
-  for (auto& [id, network] : networks_) {
-    network->hops.flush(now);
-    network->routes.flush(std::numeric_limits<size_t>::max(), now);
-  }
+  update_networks();
+  for (auto& [id, network] : networks_) fill(*network, now);
 }
 
 void L3Networks::remove_port(dataplane::PortIndex port) {
@@ -83,12 +89,13 @@ void L3Networks::remove_port(dataplane::PortIndex port) {
       if (end.port != port) continue;
       end.removed = true;
       network->hops.set_ends(network->spec.tunnels, network->spec.ports);
-      links_changed_ = true;
+      networks_changed_ = true;
     }
 }
 
 void L3Networks::flush(TimePoint now) {
-  if (std::exchange(links_changed_, false)) update_links();
+  if (std::exchange(networks_changed_, false)) update_networks();
+  update_links(std::exchange(changed_links_, {}));
   if (std::exchange(freed_, ids_.freed()) != ids_.freed()) changed_.merge(std::exchange(refused_, {}));
   for (const NeighbourKey& key : std::exchange(changed_, {})) {
     if (!ports_.contains(key.first)) continue;
@@ -98,24 +105,50 @@ void L3Networks::flush(TimePoint now) {
       set_station({.ifindex = key.first, .ip = key.second});
     }
   }
-  for (auto& [id, network] : networks_) {
-    network->hops.flush(now);
-    network->routes.flush(kRouteBudget, now);
-  }
+  flush_routes(now);
   demand_.run(now);
   ids_.run();
   tell_used(now);
 }
 
-// As often as half of the kernel's delay_probe_time is by default: see resolver/keepalive.hpp.
+// Each network comes first once.
+void L3Networks::flush_routes(TimePoint now) {
+  for (auto& [id, network] : networks_) network->hops.flush(now);
+  if (networks_.empty()) return;
+  auto first = networks_.lower_bound(next_network_);
+  if (first == networks_.end()) first = networks_.begin();
+  size_t budget = kRouteBudget;
+  auto network = first;
+  do {
+    network->second->routes.flush(budget, now);
+    if (++network == networks_.end()) network = networks_.begin();
+  } while (network != first && budget != 0);
+  next_network_ = network == first ? static_cast<dataplane::NetworkId>(first->first + 1) : network->first;
+}
+
+// As often as half of the kernel's delay_probe_time is by default: see resolver/keepalive.hpp. A round takes
+// several turns where there is much to look at.
 void L3Networks::tell_used(TimePoint now) {
   if (now < next_look_) return;
-  next_look_ = now + 2500ms;
-  for (auto& [key, station] : stations_) {
-    const uint32_t used_s = dataplane_.hop_used_s(station.hop);
-    if (std::exchange(station.used_s, used_s) != used_s) used_(key);
+  size_t budget = kUsedBudget;
+  if (!stations_told_) {
+    for (auto entry = stations_.lower_bound(next_station_); entry != stations_.end(); ++entry) {
+      auto& [key, station] = *entry;
+      next_station_ = key;
+      if (budget-- == 0) return;
+      const uint32_t used_s = dataplane_.hop_used_s(station.hop);
+      if (std::exchange(station.used_s, used_s) != used_s) used_(key);
+    }
+    stations_told_ = true;
   }
-  for (auto& [id, network] : networks_) network->hops.each_used(used_);
+  for (auto entry = networks_.lower_bound(told_network_); entry != networks_.end(); ++entry) {
+    if (std::exchange(told_network_, entry->first) != entry->first) told_hop_ = 0;
+    if (!entry->second->hops.each_used(told_hop_, budget, used_)) return;
+  }
+  next_look_ = now + 2500ms;
+  next_station_ = {};
+  stations_told_ = false;
+  told_network_ = 0;
 }
 
 bool L3Networks::is_behind() const {
@@ -124,7 +157,11 @@ bool L3Networks::is_behind() const {
 
 // --- Changes. The tables that they speak of are looked at in flush().
 
-void L3Networks::on_link(const mirror::Link*, const mirror::Link*) { links_changed_ = true; }
+void L3Networks::on_link(const mirror::Link* before, const mirror::Link* after) {
+  changed_links_.insert((after != nullptr ? after : before)->ifindex);
+  const auto is_vrf = [](const mirror::Link* link) { return link != nullptr && link->vrf_table != 0; };
+  networks_changed_ = networks_changed_ || is_vrf(before) || is_vrf(after);
+}
 
 void L3Networks::on_neighbour(const mirror::Neighbour* before, const mirror::Neighbour* after) {
   const mirror::Neighbour& neighbour = after != nullptr ? *after : *before;
@@ -140,28 +177,55 @@ void L3Networks::on_nexthop(const mirror::Nexthop* before, const mirror::Nexthop
 }
 
 void L3Networks::on_route(const net::Prefix& dst, const mirror::Path* before, const mirror::Path* after) {
-  const uint32_t table = (after != nullptr ? after : before)->table;
-  for (auto& [id, network] : networks_) network->routes.on_route(table, dst);
+  const auto [first, last] = by_table_.equal_range((after != nullptr ? after : before)->table);
+  if (first == last || (before != nullptr && after != nullptr && !Leads::differ(*before, *after))) return;
+  for (auto entry = first; entry != last; ++entry) entry->second->routes.on_route(dst);
 }
 
 // --- Links.
 
-// Which links are ports of networks, which table a VRF has: links come, go, and change their names.
-void L3Networks::update_links() {
-  std::map<int, dataplane::PortIndex> ports;
+// Whatever is said of networks, and of the VRFs that they name: which links are their ports, which tables are
+// their sources.
+void L3Networks::update_networks() {
+  std::set<int> links;
+  for (const auto& [ifindex, port] : ports_) links.insert(ifindex);
+  netdevs_.clear();
   for (const auto& [id, network] : networks_)
-    for (const PortEnd& port : network->spec.ports)
-      if (const mirror::Link* link =
-              port.netdev.empty() || port.removed ? nullptr : mirror_.link_by_name(port.netdev))
-        ports[link->ifindex] = port.port;
-  ports_ = std::move(ports);
-  forget_stations();
-  if (!ports_.empty())
-    for (const mirror::Neighbour* neighbour : mirror_.neighbours())
-      if (ports_.contains(neighbour->ifindex)) set_station(*neighbour);
+    for (const PortEnd& port : network->spec.ports) {
+      if (port.netdev.empty() || port.removed) continue;
+      netdevs_[port.netdev] = port.port;
+      if (const mirror::Link* link = mirror_.link_by_name(port.netdev)) links.insert(link->ifindex);
+    }
+  update_links(links);
+  by_table_.clear();
   for (auto& [id, network] : networks_) {
     update_sources(*network);
-    network->hops.on_link();
+    const L3Network::Sources& sources = network->routes.sources();
+    if (sources.table) by_table_.emplace(*sources.table, network.get());
+    if (sources.local && sources.table != RT_TABLE_LOCAL) by_table_.emplace(RT_TABLE_LOCAL, network.get());
+  }
+}
+
+// Links come, go, and change their names, MACs and MTUs. What is a port no more goes first: another may have
+// its name.
+void L3Networks::update_links(const std::set<int>& ifindexes) {
+  const auto port_of = [this](int ifindex) {
+    const mirror::Link* const link = mirror_.link(ifindex);
+    return link != nullptr ? netdevs_.find(link->name) : netdevs_.end();
+  };
+  for (const int ifindex : ifindexes) {
+    const auto known = ports_.find(ifindex);
+    const auto port = port_of(ifindex);
+    if (known == ports_.end() || (port != netdevs_.end() && port->second == known->second)) continue;
+    forget_stations(ifindex);
+    ports_.erase(known);
+  }
+  for (const int ifindex : ifindexes) {
+    if (const auto port = port_of(ifindex); port != netdevs_.end()) {
+      ports_[ifindex] = port->second;
+      set_stations(ifindex);
+    }
+    for (auto& [id, network] : networks_) network->hops.on_link(ifindex);
   }
 }
 
@@ -223,16 +287,18 @@ void L3Networks::set_station(const mirror::Neighbour& neighbour) {
     dataplane_.neighbours(port).set(host_prefix(neighbour.ip), station.hop);
 }
 
-// Those on links that are none of a network's ports any more.
-void L3Networks::forget_stations() {
-  std::erase_if(stations_, [this](const auto& entry) {
-    const auto& [key, station] = entry;
-    const auto port = ports_.find(key.first);
-    if (port != ports_.end() && port->second == station.port) return false;
+void L3Networks::set_stations(int ifindex) {
+  for (const mirror::Neighbour* neighbour : mirror_.neighbours(ifindex)) set_station(*neighbour);
+}
+
+void L3Networks::forget_stations(int ifindex) {
+  auto entry = stations_.lower_bound({ifindex, {}});
+  while (entry != stations_.end() && entry->first.first == ifindex) {
+    const auto& [key, station] = *entry;
     dataplane_.neighbours(station.port).set(host_prefix(key.second), fib::kNoRoute);
     ids_.give_back(station.hop);
-    return true;
-  });
+    entry = stations_.erase(entry);
+  }
 }
 
 // A packet is for a station that has no MAC yet. Once a second each, and not more in all than a kernel with

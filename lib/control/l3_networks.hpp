@@ -70,10 +70,14 @@ class L3Networks final : private mirror::Listener {
   void on_route(const net::Prefix& dst, const mirror::Path* before, const mirror::Path* after) override;
 
   void enter(const L3Spec& spec);
-  void update_links();
+  void fill(Network& network, TimePoint now);
+  void flush_routes(TimePoint now);
+  void update_networks();
+  void update_links(const std::set<int>& ifindexes);
   void update_sources(Network& network) const;
   void set_station(const mirror::Neighbour& neighbour);
-  void forget_stations();
+  void set_stations(int ifindex);
+  void forget_stations(int ifindex);
   void tell_used(TimePoint now);
   void want_neighbour(dataplane::PortIndex port, const net::IpAddr& ip);
 
@@ -82,8 +86,13 @@ class L3Networks final : private mirror::Listener {
   HopIds ids_;
   resolver::NeighbourDemand demand_;
   std::map<dataplane::NetworkId, std::unique_ptr<Network>> networks_;
-  std::map<int, dataplane::PortIndex> ports_;  // of all networks, by the ifindex of their links
-  bool links_changed_ = false;
+  std::multimap<uint32_t, Network*> by_table_;           // whose source that table of the kernel's is
+  dataplane::NetworkId next_network_ = 0;                // whose routes come first in the next turn
+  std::map<std::string, dataplane::PortIndex> netdevs_;  // of the ports of all networks
+  std::map<int, dataplane::PortIndex> ports_;            // by the ifindex of their links
+  // Since the last flush().
+  std::set<int> changed_links_;
+  bool networks_changed_ = false;  // or a VRF
 
   // The stations whose MAC is known on those links, each with its hop.
   struct Station {
@@ -100,7 +109,12 @@ class L3Networks final : private mirror::Listener {
   TimePoint second_{};            // when it began
 
   const Used used_;
-  TimePoint next_look_{};  // of tell_used()
+  // Of tell_used(): the next round, and how far this one is.
+  TimePoint next_look_{};
+  NeighbourKey next_station_{};
+  bool stations_told_ = false;
+  dataplane::NetworkId told_network_ = 0;
+  dataplane::HopId told_hop_ = 0;
 };
 
 }  // namespace culvert::control

@@ -56,7 +56,7 @@ enum class DropReason : uint8_t {
   no_member,             // nobody else is in the network to flood to
   tunnel_unresolved,     // the tunnel has no encap yet
   neighbour_unresolved,  // the next hop, or the station on the link, has no MAC yet
-  too_big,               // the outer packet is more than the path's MTU
+  too_big,               // the outer packet, or a routed one, is more than the path's MTU
   no_headroom,           // the driver left no room for the outer headers
   no_mbuf,               // no buffer for a flooded copy
   tx_full,               // the port's send queue did not take it

@@ -26,7 +26,7 @@ struct Way {
   Kind kind = Kind::drop;
   DropReason reason = DropReason::no_route;
   PortIndex port = 0;
-  uint16_t mtu = UINT16_MAX;  // of a station: bytes of the IP packet
+  uint16_t mtu = UINT16_MAX;  // bytes of the IP packet
   EncapId encap = 0;
   net::Mac dst_mac, src_mac;
 

@@ -13,6 +13,11 @@ namespace {
 
 constexpr Way kNoRouteWay{.reason = DropReason::no_route};
 constexpr Way kUnresolvedWay{.reason = DropReason::neighbour_unresolved};
+constexpr Way kTooBigWay{.reason = DropReason::too_big};
+
+bool fits(const rte_mbuf* mbuf, const Way& way) {
+  return rte_pktmbuf_pkt_len(mbuf) - sizeof(net::EtherHdr) <= way.mtu;
+}
 
 }  // namespace
 
@@ -127,7 +132,12 @@ void Worker::find_stations(Lookups<kBytes>& lookups) {
       const RouteHop* const hop = shared_.hops[hops[i]].load();
       if (hop == nullptr) ask_for_neighbour(port, *net::IpAddr::from_bytes(addresses[i]));
       lookups.hop[places[i]] = hops[i];
-      lookups.way[places[i]] = hop != nullptr ? &hop->only : &kUnresolvedWay;
+      // The MTU of the connected route; the station's own is that of the link.
+      const Way*& way = lookups.way[places[i]];
+      if (!fits(lookups.frame[places[i]]->mbuf, *way)) [[unlikely]]
+        way = &kTooBigWay;
+      else
+        way = hop != nullptr ? &hop->only : &kUnresolvedWay;
     }
   }
 }
@@ -158,6 +168,8 @@ bool Worker::forward(Frame& frame, HopId hop, const Way& way) {
   if (!IpPacket<kBytes>::decrement_ttl(ip)) [[unlikely]]
     return stop(DropReason::ttl_expired);
   --frame.ttl;
+  if (!fits(frame.mbuf, way)) [[unlikely]]
+    return stop(DropReason::too_big);
   if (way.kind == Way::Kind::tunnel) {
     const EncapSlot* const slot = shared_.encaps[way.encap].load();
     if (slot != nullptr) {
@@ -166,8 +178,6 @@ bool Worker::forward(Frame& frame, HopId hop, const Way& way) {
     }
     return into_tunnel(frame, frame.mbuf, way.encap, slot);
   }
-  if (rte_pktmbuf_pkt_len(frame.mbuf) - sizeof(net::EtherHdr) > way.mtu) [[unlikely]]
-    return stop(DropReason::too_big);
   std::atomic<uint32_t>& used = hop_stamps_[hop];
   if (used.load(std::memory_order_relaxed) != pulse_.now_s)
     used.store(pulse_.now_s, std::memory_order_relaxed);

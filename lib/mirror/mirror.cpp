@@ -77,6 +77,14 @@ std::vector<const Address*> Mirror::addresses(int ifindex) const {
 std::vector<const Neighbour*> Mirror::neighbours() const {
   return impl_->store().table<Neighbour>().sorted();
 }
+std::vector<const Neighbour*> Mirror::neighbours(int ifindex) const {
+  std::vector<const Neighbour*> neighbours;
+  for (const auto& key : impl_->store().neighbours_on(ifindex))
+    neighbours.push_back(impl_->store().table<Neighbour>().find(key));
+  std::sort(neighbours.begin(), neighbours.end(),
+            [](const Neighbour* a, const Neighbour* b) { return a->key() < b->key(); });
+  return neighbours;
+}
 std::vector<const Nexthop*> Mirror::nexthops() const { return impl_->store().table<Nexthop>().sorted(); }
 std::vector<Route> Mirror::routes() const {
   std::vector<Route> routes;

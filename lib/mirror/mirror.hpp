@@ -127,6 +127,7 @@ class Mirror {
   std::vector<const Address*> addresses() const;
   std::vector<const Address*> addresses(int ifindex) const;
   std::vector<const Neighbour*> neighbours() const;
+  std::vector<const Neighbour*> neighbours(int ifindex) const;
   std::vector<const Nexthop*> nexthops() const;
   std::vector<PolicyRule> rules() const;  // by family, and in the order in which they are walked
   std::vector<Route> routes() const;

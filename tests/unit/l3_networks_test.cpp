@@ -74,6 +74,24 @@ class L3NetworksTest : public mirror::Lab {
     } while (networks->is_behind());
     path->poll(Clock::now(), 1 << 16);
   }
+  // The longest turn until all is in the tables, for a person to read.
+  Duration longest_turn() {
+    Duration longest{};
+    do {
+      const TimePoint begin = Clock::now();
+      networks->flush(begin);
+      longest = std::max(longest, Clock::now() - begin);
+    } while (networks->is_behind());
+    std::printf("longest turn: %.1f ms\n", std::chrono::duration<double, std::milli>(longest).count());
+    return longest;
+  }
+  static void many_routes(unsigned count, const char* what, const std::string& how) {
+    std::string commands;
+    for (unsigned i = 0; i < count; ++i)
+      commands +=
+          fmt::format("route {} {}.{}.{}.0/24 {}\n", what, 40 + i / 65536, i / 256 % 256, i % 256, how);
+    ip(commands);
+  }
   fib::Hop hop(const char* address) const { return path->routes(0)->find(*net::IpAddr::parse(address)); }
   const dataplane::RouteHop& leads(const char* address) const {
     static const dataplane::RouteHop none;
@@ -253,6 +271,144 @@ TEST_F(L3NetworksTest, TheConfigurationComesFirst) {
   EXPECT_EQ(way("20.1.0.1"), into(3));
   EXPECT_EQ(hop("20.2.0.1"), fib::kNoRoute) << "no table is followed any more";
   EXPECT_EQ(way("10.0.0.1").kind, Kind::kernel) << "its port has a link";
+}
+
+// A link that loses its carrier costs the hops on it, and no route, however many they are.
+TEST_F(L3NetworksTest, ACarrierThatFlapsTouchesNoRoute) {
+  many_routes(80000, "add", "via 10.0.0.9 table 100");
+  settle();
+  const fib::Hop before = hop("40.0.0.1");
+  EXPECT_EQ(way("41.50.0.1").kind, Kind::station);
+  for (const bool up : {false, true}) {
+    ip(up ? "link set p0 up" : "link set p0 down");
+    pump_until(*mirror, [&] { return mirror->link_by_name("v0")->has_carrier() == up; });
+    networks->flush(Clock::now());
+    EXPECT_FALSE(networks->is_behind()) << "one turn does it";
+    EXPECT_EQ(hop("40.0.0.1"), before);
+    EXPECT_EQ(hop("41.50.0.1"), before);
+    if (up)
+      EXPECT_EQ(way("41.50.0.1").kind, Kind::station);
+    else
+      EXPECT_EQ(way("41.50.0.1"), dropped(DropReason::hop_down));
+  }
+}
+
+// More changes at once than are entered one by one.
+TEST_F(L3NetworksTest, ManyChangesAreEnteredAtOnce) {
+  many_routes(80000, "add", "via 10.1.0.2 table 100");
+  sync(*mirror);
+  EXPECT_TRUE(networks->is_behind());
+  longest_turn();
+  EXPECT_EQ(way("41.50.0.1"), into(2));
+  many_routes(70000, "del", "via 10.1.0.2 table 100");
+  many_routes(1, "add", "via 10.1.0.3 table 100");
+  sync(*mirror);
+  networks->flush(Clock::now());
+  ip("route replace 41.51.0.0/24 via 10.1.0.3 table 100\nroute add 44.0.0.0/24 via 10.1.0.3 table 100\n"
+     "route del 41.51.1.0/24 table 100");  // while they are entered
+  sync(*mirror);
+  longest_turn();
+  EXPECT_EQ(hop("40.0.1.1"), fib::kNoRoute);
+  EXPECT_EQ(hop("41.0.1.1"), fib::kNoRoute);
+  EXPECT_EQ(way("40.0.0.1"), into(3));
+  EXPECT_EQ(way("41.51.0.1"), into(3));
+  EXPECT_EQ(way("44.0.0.1"), into(3));
+  EXPECT_EQ(hop("41.51.1.1"), fib::kNoRoute);
+  EXPECT_EQ(way("41.50.0.1"), into(2));
+  // Another table, as big.
+  configure({}, 101);
+  EXPECT_EQ(hop("41.50.0.1"), fib::kNoRoute);
+  configure();
+  EXPECT_EQ(way("41.50.0.1"), into(2));
+}
+
+// Ports that are renamed, removed, made anew: their hops and stations with them, and nobody else's.
+TEST_F(L3NetworksTest, LinksAreRenamedRemovedAndMadeAnew) {
+  ip("route add 20.1.0.0/16 via 10.0.0.9 table 100\nroute add 20.2.0.0/16 dev v0 table 100\n"
+     "route add 20.3.0.0/16 via 10.1.0.2 table 100");
+  settle();
+  const net::IpAddr neighbour = *net::IpAddr::parse("10.0.0.9");
+  const auto station = [&] { return path->hop(path->neighbours(0).find(neighbour)); };
+  EXPECT_EQ(way("20.1.0.1").kind, Kind::station);
+  ASSERT_NE(station(), nullptr);
+  ip("link set v0 mtu 1400");
+  settle();
+  EXPECT_EQ(way("20.1.0.1").mtu, 1400);
+  EXPECT_EQ(station()->only.mtu, 1400);
+  ip("link set v0 address 02:00:00:00:0f:01\n"
+     "neighbour replace 10.0.0.9 dev v0 lladdr 02:00:00:00:00:09 nud permanent");
+  settle();
+  EXPECT_EQ(way("20.1.0.1").src_mac, *net::Mac::parse("02:00:00:00:0f:01"));
+  EXPECT_EQ(station()->only.src_mac, *net::Mac::parse("02:00:00:00:0f:01"));
+  ip("link set v0 name away0");
+  settle();
+  EXPECT_EQ(way("20.1.0.1"), dropped(DropReason::hop_elsewhere)) << "no port has that name";
+  EXPECT_EQ(station(), nullptr);
+  EXPECT_EQ(way("20.3.0.1"), into(2));
+  ip("link set away0 name v0");
+  settle();
+  EXPECT_EQ(way("20.1.0.1").kind, Kind::station);
+  ASSERT_NE(station(), nullptr);
+  ip("link del v0");
+  settle();
+  EXPECT_EQ(hop("20.1.0.1"), fib::kNoRoute) << "the kernel takes its routes away";
+  EXPECT_EQ(station(), nullptr);
+  EXPECT_EQ(way("20.3.0.1"), into(2));
+  ip("link add v0 type veth peer name p0\nlink set v0 up\nlink set p0 up\naddress add 10.0.0.1/24 dev v0\n"
+     "neighbour add 10.0.0.9 dev v0 lladdr 02:00:00:00:00:19 nud permanent\n"
+     "route add 20.1.0.0/16 via 10.0.0.9 table 100");
+  settle();
+  EXPECT_EQ(way("20.1.0.1").dst_mac, *net::Mac::parse("02:00:00:00:00:19"));
+  ASSERT_NE(station(), nullptr);
+  EXPECT_EQ(station()->only.dst_mac, *net::Mac::parse("02:00:00:00:00:19"));
+}
+
+// Two links swap their names: the port is the other one now.
+TEST_F(L3NetworksTest, LinksSwapTheirNames) {
+  ip("address add 10.0.0.99/24 dev v1\n"
+     "neighbour add 10.0.0.9 dev v1 lladdr 02:00:00:00:00:29 nud permanent\n"
+     "route add 20.1.0.0/16 via 10.0.0.9 dev v1 table 100\nroute add 20.2.0.0/16 via 10.0.0.9 dev v0 table "
+     "100");
+  settle();
+  EXPECT_EQ(way("20.1.0.1"), dropped(DropReason::hop_elsewhere));
+  EXPECT_EQ(way("20.2.0.1").kind, Kind::station);
+  ip("link set v0 name tmp\nlink set v1 name v0\nlink set tmp name v1");
+  settle();
+  EXPECT_EQ(way("20.1.0.1").dst_mac, *net::Mac::parse("02:00:00:00:00:29"));
+  EXPECT_EQ(way("20.2.0.1"), dropped(DropReason::hop_elsewhere));
+  const net::IpAddr neighbour = *net::IpAddr::parse("10.0.0.9");
+  EXPECT_EQ(path->hop(path->neighbours(0).find(neighbour))->only.dst_mac,
+            *net::Mac::parse("02:00:00:00:00:29"));
+}
+
+// A port whose device DPDK removes: its ways are dead, the others take the flows.
+TEST_F(L3NetworksTest, APortThatIsRemovedIsNoWay) {
+  ip("route add 20.1.0.0/16 table 100 nexthop via 10.0.0.9 nexthop via 10.1.0.2\n"
+     "route add 20.2.0.0/16 dev v0 table 100");
+  configure({{*net::Prefix::parse("20.3.0.0/16"), "", "tenant", net::Mac::parse("02:00:00:00:00:33")}});
+  settle();
+  EXPECT_NE(leads("20.1.0.1").multipath, nullptr);
+  EXPECT_EQ(way("20.3.0.1").kind, Kind::station);
+  networks->remove_port(0);
+  settle();
+  EXPECT_EQ(leads("20.1.0.1").multipath, nullptr);
+  EXPECT_EQ(way("20.1.0.1"), into(2));
+  EXPECT_EQ(way("20.2.0.1"), dropped(DropReason::hop_down));
+  EXPECT_EQ(way("20.3.0.1"), dropped(DropReason::hop_down));
+  EXPECT_EQ(path->neighbours(0).find(*net::IpAddr::parse("10.0.0.9")), fib::kNoRoute);
+}
+
+// What the route says of the size of packets, whatever it leads to; the link's is the station's.
+TEST_F(L3NetworksTest, TheMtuOfARouteIsThatOfItsWay) {
+  ip("route add 20.1.0.0/16 via 10.0.0.9 mtu 1300 table 100\nroute add 20.2.0.0/16 dev v0 mtu 1300 table "
+     "100\n"
+     "route add 20.3.0.0/16 via 10.1.0.2 mtu 1300 table 100\nroute add 20.4.0.0/16 dev v0 table 100");
+  settle();
+  for (const char* address : {"20.1.0.1", "20.2.0.1", "20.3.0.1"})
+    EXPECT_EQ(way(address).mtu, 1300) << address;
+  EXPECT_EQ(way("20.2.0.1").kind, Kind::on_link);
+  EXPECT_EQ(way("20.3.0.1").kind, Kind::tunnel);
+  EXPECT_EQ(way("20.4.0.1").mtu, UINT16_MAX);
 }
 
 // What finds no number for its hop is dropped by name, not by a shorter route, and comes in when numbers are

@@ -309,6 +309,22 @@ TEST_F(Routes, AStationsLinkHasAnMtu) {
   EXPECT_EQ(rig.drops(DropReason::too_big), 1u);
 }
 
+// That of the route holds for what is directly connected and for tunnels too.
+TEST_F(Routes, ARouteHasAnMtu) {
+  rig.path->neighbours(1).set(*net::Prefix::parse("10.0.0.2/32"), add_hop(to(1, 0xb2)));
+  const auto packet = [](size_t bytes) { return ipv4({}, udp(1, 9, Bytes(bytes - 28))); };
+  Way connected{.kind = Kind::on_link, .port = 1}, tunnel = into(0);
+  connected.mtu = tunnel.mtu = 500;
+  route("10.0.0.0/24", add_hop(connected));
+  EXPECT_EQ(rig.carry(0, from_tenant(packet(500)), 1).size(), 1u);
+  EXPECT_EQ(rig.carry(0, from_tenant(packet(501)), 1).size(), 0u);
+  EXPECT_EQ(rig.drops(DropReason::too_big), 1u);
+  route("10.0.0.0/24", add_hop(tunnel));
+  EXPECT_EQ(rig.carry(0, from_tenant(packet(500)), Rig::kUplink).size(), 1u);
+  EXPECT_EQ(rig.carry(0, from_tenant(packet(501)), Rig::kUplink).size(), 0u);
+  EXPECT_EQ(rig.drops(DropReason::too_big), 2u);
+}
+
 // One store moves all routes that name the hop; and a hop that is gone is no route.
 TEST_F(Routes, AHopMovesAllItsRoutes) {
   const HopId hop = add_hop(into(0));
