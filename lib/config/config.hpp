@@ -57,6 +57,7 @@ struct Network {
   std::optional<uint32_t> table;
   std::string vrf;
   std::vector<StaticRoute> routes;
+  bool suppress = false;  // of an l2 network: answer ARP and ND from what is known
 
   bool operator==(const Network&) const = default;
 };

@@ -11,14 +11,6 @@ constexpr uint64_t kLastVid = 4094;
 
 constexpr Choice<Network::Type> kTypes[] = {{"l2", Network::Type::l2}, {"l3", Network::Type::l3}};
 
-// Answering ARP and ND comes with a later version; to say that it is not wanted is no mistake.
-Status set_suppress(std::string_view text, Network&) {
-  const auto wanted = parse_bool(text);
-  if (!wanted) return tl::make_unexpected(wanted.error());
-  if (*wanted) return error("'true' is not supported yet; expected false");
-  return {};
-}
-
 Status add_name(std::vector<std::string>& names, std::string_view text) {
   names.emplace_back(text);
   return {};
@@ -66,7 +58,7 @@ constexpr Key<Network> kNetworkKeys[] = {
     {"flood", [](std::string_view text, Network& n) { return assign(n.flood, parse_bool(text)); }},
     {"max_macs",
      [](std::string_view text, Network& n) { return assign(n.max_macs, parse_number(text, 1, kMaxMacs)); }},
-    {"suppress", set_suppress},
+    {"suppress", [](std::string_view text, Network& n) { return assign(n.suppress, parse_bool(text)); }},
     {"table", set_table},
     {"routes", [](std::string_view, Network&) { return Status{}; }, false, Shape::maps},
     {"bridge"},

@@ -181,6 +181,7 @@ Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
   if (const Status started = start_hardware(); !started) return started;
   l3_ = std::make_unique<L3Networks>(*mirror_, *dataplane_, *domain_,
                                      [this](const resolver::NeighbourKey& key) { resolver_->used(key); });
+  suppression_ = std::make_unique<Suppression>(*mirror_, *dataplane_);
 
   std::vector<resolver::PortLink> links;
   for (size_t i = 0; i < ports_.size(); ++i) {
@@ -219,6 +220,7 @@ void Control::turn() {
   resolver_->run_timers(now);
   if (gids_) gids_->poll();
   l3_->flush(now);
+  suppression_->flush();
   if (std::exchange(links_changed_, false)) {
     publish_own_macs();
     holder_.retry();

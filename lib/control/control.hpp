@@ -25,6 +25,7 @@
 #include "control/hardware.hpp"
 #include "control/l3_networks.hpp"
 #include "control/port_holder.hpp"
+#include "control/suppression.hpp"
 #include "control/waiters.hpp"
 #include "dataplane/dataplane.hpp"
 #include "mirror/mirror.hpp"
@@ -110,6 +111,7 @@ class Control final : public Api, private mirror::Listener {
   // The configuration's networks, as they are now.
   Status set_networks();
   std::vector<L3Spec> l3_specs() const;
+  std::vector<SuppressSpec> suppress_specs() const;
   dataplane::PortIndex port_index(const std::string& name) const;
   // An encap that nothing uses any more.
   void forget_encap(resolver::EncapId id);
@@ -165,6 +167,7 @@ class Control final : public Api, private mirror::Listener {
   std::unique_ptr<mirror::Mirror> mirror_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
   std::unique_ptr<L3Networks> l3_;
+  std::unique_ptr<Suppression> suppression_;
   std::unique_ptr<mirror::NeighbourAgeing> neighbour_ageing_;
   std::unique_ptr<resolver::Resolver> resolver_;
   std::unique_ptr<resolver::Keepalive> keepalive_;

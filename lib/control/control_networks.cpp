@@ -30,6 +30,7 @@ Status Control::set_networks() {
     spec.learning = network.learning && !spec.routed;
     spec.flood = network.flood && !spec.routed;
     spec.max_macs = network.max_macs;
+    spec.suppress = network.suppress;
     for (const config::Member& member : network.ports) {
       const dataplane::PortIndex port = port_index(member.port);
       if (member.vlan)
@@ -44,10 +45,29 @@ Status Control::set_networks() {
   l3_->add(routed, Clock::now());
   if (const Status set = dataplane_->set_networks(networks, terminations()); !set) return set;
   l3_->set(routed, Clock::now());
+  suppression_->set(suppress_specs());
   // Of an l3 network the NIC is told nothing: its packets come to the workers.
   std::erase_if(networks, [](const dataplane::NetworkSpec& network) { return network.routed; });
   hardware_->set_networks(networks, network_ids_);
   return {};
+}
+
+std::vector<SuppressSpec> Control::suppress_specs() const {
+  std::vector<SuppressSpec> specs;
+  for (const config::Network& network : config_.networks) {
+    if (!network.suppress) continue;
+    SuppressSpec& spec = specs.emplace_back();
+    spec.id = network_ids_.at(network.name);
+    for (const std::string& name : network.tunnels) {
+      spec.links.push_back(name);
+      spec.vnis.push_back(resolver_->at(tunnels_.at(name)).tunnel.vni);
+    }
+    for (const config::Member& member : network.ports) {
+      const std::string& netdev = config_.ports[port_index(member.port)].netdev;
+      if (!member.vlan && !netdev.empty()) spec.links.push_back(netdev);
+    }
+  }
+  return specs;
 }
 
 std::vector<L3Spec> Control::l3_specs() const {

@@ -190,6 +190,7 @@ StatsView Control::stats() {
   view.decapsulated = stats.decapsulated;
   view.exceptions = stats.exceptions;
   view.flooded = stats.flooded;
+  view.suppressed = stats.suppressed;
   view.marked = stats.marked;
   view.checksums_completed = stats.checksums_completed;
   view.checksums_unfinished = stats.checksums_unfinished;

@@ -37,7 +37,7 @@ struct alignas(RTE_CACHE_LINE_SIZE) Counters {
   explicit Counters(size_t ports)
       : port_drops(ports), encaps(new TrafficCount[kMaxEncaps]), flows(new TrafficCount[kMaxFlows]) {}
 
-  Counter rx, tx, forwarded, encapsulated, marked, decapsulated, exceptions, flooded;
+  Counter rx, tx, forwarded, encapsulated, marked, decapsulated, exceptions, flooded, suppressed;
   Counter checksums_completed, checksums_unfinished, learn_dropped;
   Counter busy_permille;  // of the last measuring window
   std::array<Counter, kDropReasonCount> drops;

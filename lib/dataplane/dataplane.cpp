@@ -120,6 +120,8 @@ void Dataplane::remove_encap(EncapId id) {
 
 Status Dataplane::set_networks(std::vector<NetworkSpec> networks,
                                std::optional<std::vector<Termination>> terminations) {
+  if (std::ranges::any_of(networks, &NetworkSpec::suppress))
+    if (auto made = state_->make_bindings(); !made) return made;
   const auto swap = [&] {
     std::swap(state_->networks, networks);
     if (terminations) std::swap(state_->terminations, *terminations);
@@ -165,6 +167,17 @@ Status Dataplane::add_path(NetworkId network, const net::Mac& mac, Where where) 
   return {};
 }
 
+Status Dataplane::set_binding(NetworkId network, const net::IpAddr& ip, const net::Mac& mac, bool router) {
+  if (!state_->suppresses(network)) return error("network {} does not suppress ARP and ND", network);
+  if (!state_->bindings->set({ip, 0, network}, {mac.bits(), router}))
+    return error("{}: {} addresses are the most", ip, Bindings::kMost);
+  return {};
+}
+
+void Dataplane::remove_binding(NetworkId network, const net::IpAddr& ip) {
+  if (state_->bindings != nullptr) state_->bindings->remove({ip, 0, network});
+}
+
 void Dataplane::set_path_listener(PathListener listener) { state_->fdb->set_listener(std::move(listener)); }
 
 void Dataplane::touch(NetworkId network, const net::Mac& mac) {
@@ -176,6 +189,7 @@ bool Dataplane::poll(TimePoint now, size_t budget) {
   const State::Learned learned = state_->learn(budget);
   const size_t aged = state_->collect(budget);
   if (tick || learned.moved || aged != 0) state_->publish_pulse(true);
+  state_->hear_bindings(tick, budget);
   state_->tell_wanted_neighbours();
   const size_t freed = state_->retired.reclaim(budget);
   const size_t freed_routes = state_->routes_retired.reclaim(4 * budget);

@@ -69,6 +69,7 @@ struct NetworkSpec {
   uint32_t max_macs = 65536;
   bool routed = false;            // an l3 network: it learns nothing, and routes by routes(id)
   std::vector<VlanMember> vlans;  // of an l2 network: beside whole ports
+  bool suppress = false;          // of an l2 network: answers ARP and ND for stations that are known
 
   bool operator==(const NetworkSpec&) const = default;
 };
@@ -135,6 +136,7 @@ struct Stats {
   uint64_t decapsulated = 0;
   uint64_t exceptions = 0;            // underlay packets that are the kernel's
   uint64_t flooded = 0;               // packets whose destination was unknown or a group
+  uint64_t suppressed = 0;            // ARP requests and ND solicitations answered here
   uint64_t checksums_completed = 0;   // L4 checksums that the kernel had left to hardware
   uint64_t checksums_unfinished = 0;  // outer UDP checksums accepted though the kernel had not finished them
   uint64_t learned = 0, moved = 0, aged = 0;       // FDB rows
@@ -198,6 +200,11 @@ class Dataplane {
   // A static row: neither learning nor the collector touches it, set_networks() does when it is no member any
   // more. Error: not a member of the network, or the FDB is full.
   Status add_path(NetworkId network, const net::Mac& mac, Where where);
+  // The station of a network that suppresses ARP and ND which has the IP, as the kernel knows it: whoever
+  // asks for it is answered while the FDB has the MAC. What stations say of themselves is found out without.
+  // Error: the table is full, or there is no such network.
+  Status set_binding(NetworkId network, const net::IpAddr& ip, const net::Mac& mac, bool router);
+  void remove_binding(NetworkId network, const net::IpAddr& ip);
   // An explicit flow: looked at before networks. A new id, or another rule for a known one, which then takes
   // packets without a gap. Costs the same whatever the number of flows; more only with flows of one match on
   // one port (linear in those) and with the number of different masks of a port. A frame that a flow takes is

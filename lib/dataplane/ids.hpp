@@ -60,6 +60,7 @@ struct StationKey {
   StationKey(NetworkId network, const net::Mac& mac) : StationKey(network, mac.bits()) {}
 
   constexpr NetworkId network() const { return static_cast<NetworkId>(bits >> 48); }
+  constexpr bool is_group() const { return (bits & 1) != 0; }  // the group bit of the MAC
   constexpr uint64_t mac_bits() const { return bits & 0x0000ffffffffffff; }
   net::Mac mac() const {
     net::Mac mac;

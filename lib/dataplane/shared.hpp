@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "dataplane/bindings.hpp"
 #include "dataplane/classifier.hpp"
 #include "dataplane/encap_slot.hpp"
 #include "dataplane/ids.hpp"
@@ -51,6 +52,8 @@ struct Shared {
   // By PortIndex; null: no flows.
   std::unique_ptr<rcu::Published<PortFlows>[]> flows { new rcu::Published<PortFlows>[ kMaxPorts ] };
   std::unique_ptr<FdbHash> fdb;
+  // Made before the first snapshot with a network that suppresses is published; null until then.
+  std::unique_ptr<BindingHash> bindings;
   // What routes, and neighbours, lead to: by HopId. That of kNoRoute is null for good.
   std::unique_ptr<rcu::Published<RouteHop>[]> hops { new rcu::Published<RouteHop>[ kMaxHops ] };
   // Of the link behind each port, by PortIndex: the stations whose MAC is known, and the hop that leads

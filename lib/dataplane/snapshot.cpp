@@ -55,7 +55,9 @@ Status add_network(Snapshot& snapshot, const NetworkSpec& spec, const RoutesOf& 
              spec.max_macs,
              spec.routed ? routes.at(spec.id).get() : nullptr,
              std::move(ports),
-             spec.encaps};
+             spec.encaps,
+             spec.suppress};
+  snapshot.suppresses |= spec.suppress;
   return {};
 }
 

@@ -39,6 +39,7 @@ struct Network {
   const fib::Families* routes = nullptr;  // null: an l2 network
   std::vector<Where> ports;               // whole ports and VLANs of ports
   std::vector<EncapId> encaps;
+  bool suppress = false;  // answers ARP and ND
 
   // Can a station of an l2 network be there?
   bool has(Where where) const {
@@ -51,6 +52,7 @@ struct Network {
 struct Snapshot {
   std::vector<PortRole> ports;    // by PortIndex
   std::vector<Network> networks;  // by NetworkId
+  bool suppresses = false;        // one of them does
   TerminationTable terminations;
   std::vector<uint64_t> inner_macs;  // by EncapId, of tunnels of l3 networks: see router_mac()
 

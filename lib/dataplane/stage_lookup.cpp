@@ -12,8 +12,6 @@ bool same_stations(const Frame& a, const Frame& b) {
   return a.source == b.source && a.destination == b.destination && a.from == b.from;
 }
 
-bool is_group(StationKey station) { return (station.bits & 1) != 0; }  // the group bit of the MAC
-
 }  // namespace
 
 void Worker::find_destinations(Frames& frames) {
@@ -31,7 +29,7 @@ void Worker::find_destinations(Frames& frames) {
     }
     if (look_up(frame.source) != frame.from) [[unlikely]]
       ask_to_learn(frame);
-    frame.to = is_group(frame.destination) ? Where{} : look_up(frame.destination);
+    frame.to = frame.destination.is_group() ? Where{} : look_up(frame.destination);
   }
 }
 

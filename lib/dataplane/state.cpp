@@ -84,6 +84,35 @@ size_t Dataplane::State::collect(size_t budget) {
   return gone;
 }
 
+Status Dataplane::State::make_bindings() {
+  if (bindings != nullptr) return {};
+  auto hash = BindingHash::create("culvert_bindings", Bindings::kMost + Bindings::kMost / 8, *shared.domain);
+  if (!hash) return tl::make_unexpected(hash.error());
+  shared.bindings = std::move(*hash);
+  bindings = std::make_unique<Bindings>(*shared.bindings);
+  return {};
+}
+
+void Dataplane::State::hear_bindings(bool sweep, size_t budget) {
+  if (bindings == nullptr) return;
+  const size_t share = std::max<size_t>(1, budget / workers.size());
+  for (const auto& worker : workers)
+    for (size_t left = share; left != 0; --left) {
+      const auto heard = worker->bindings_heard().pop();
+      if (!heard) break;
+      if (suppresses(heard->key.network)) bindings->hear(*heard, pulse.now_s);
+    }
+  if (!sweep) return;
+  bindings->sweep(
+      budget, pulse.now_s, [this](StationKey station) { return shared.fdb->find(station).has_value(); },
+      [this](NetworkId network) { return suppresses(network); });
+}
+
+bool Dataplane::State::suppresses(NetworkId id) const {
+  const Network* const network = shared.snapshot.load()->network(id);
+  return network != nullptr && network->suppress;
+}
+
 void Dataplane::State::forget_strangers() {
   const size_t gone =
       fdb->remove_if([&](StationKey station, Where where) { return !is_member(station.network(), where); });

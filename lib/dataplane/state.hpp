@@ -39,6 +39,11 @@ struct Dataplane::State {
   size_t collect(size_t budget);
   // Removes the FDB rows that point at what is no member of their network.
   void forget_strangers();
+  // What the workers read bindings from, where there is none yet.
+  Status make_bindings();
+  // What workers heard, at most `budget`; with `sweep` also a budget of rows that may be to go.
+  void hear_bindings(bool sweep, size_t budget);
+  bool suppresses(NetworkId id) const;
   // Is it sound, and may the port have flows?
   Status check_flow(FlowId id, const FlowRule& rule) const;
   // Publishes that the port has flows now, or has none any more.
@@ -63,6 +68,7 @@ struct Dataplane::State {
   Classifier classifier;
   std::vector<std::unique_ptr<Worker>> workers;
   std::unique_ptr<Fdb> fdb;
+  std::unique_ptr<Bindings> bindings;                     // null: no network has suppressed yet
   std::vector<Worker*> launched;                          // on their lcores
   std::unordered_map<EncapId, EncapCounters> encap_base;  // counted for earlier owners of the id
   std::unordered_map<FlowId, EncapCounters> flow_base;    // the same

@@ -21,6 +21,7 @@ Stats Dataplane::stats() const {
     stats.decapsulated += counters.decapsulated.read();
     stats.exceptions += counters.exceptions.read();
     stats.flooded += counters.flooded.read();
+    stats.suppressed += counters.suppressed.read();
     stats.checksums_completed += counters.checksums_completed.read();
     stats.checksums_unfinished += counters.checksums_unfinished.read();
     stats.learn_dropped += counters.learn_dropped.read();

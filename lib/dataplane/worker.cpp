@@ -98,6 +98,7 @@ unsigned Worker::poll(const RxQueue& queue) {
   }
   if (routed_.count != 0) route(routed_);
   find_destinations(frames_);
+  if (snapshot_->suppresses) suppress(frames_);
   deliver(frames_);
   transmit();
   return count;

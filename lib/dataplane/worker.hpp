@@ -8,6 +8,7 @@
 //   stage_terminate.cpp  outer packets: one of our tunnels? sound? then decap     -> Frame
 //   stage_route.cpp      of l3 networks: is the packet sound? where does its route lead? on with one hop less
 //   stage_lookup.cpp     of l2 networks: source: known here? else ask to learn; destination: where is it?
+//   stage_suppress.cpp   of l2 networks that want it: ARP and ND answered here where the station is known
 //   stage_deliver.cpp    encap (encap.hpp), another port, or a copy for everybody (stage_flood.cpp)
 //   stage_transmit.cpp   a burst for each port
 //   fence.cpp            on request: has the NIC sent all that was posted until now?
@@ -85,6 +86,7 @@ class Worker {
   const Stamps& hop_stamps() const { return hop_stamps_; }
   LearnRing& learning() { return learning_; }
   NeighbourRing& neighbours_wanted() { return neighbours_wanted_; }
+  BindingRing& bindings_heard() { return bindings_heard_; }
   unsigned lcore() const { return lcore_; }
   // True once what the worker had sent before it saw fence `number` has left the NIC, as far as it can tell:
   // when it has answered, when it never sent anything, and when it has ended. To be asked after the fence's
@@ -122,6 +124,7 @@ class Worker {
   void sort_vlans(PortIndex port, Frames& frames);
   void route(Frames& frames);
   void find_destinations(Frames& frames);
+  void suppress(Frames& frames);
   void deliver(Frames& frames);
   void flood(const Frame& frame);
   void transmit();
@@ -149,6 +152,8 @@ class Worker {
   bool forward(Frame& frame, HopId hop, const Way& way);
   void refuse(const Frame& frame, DropReason reason);
   void ask_for_neighbour(PortIndex port, const net::IpAddr& ip);
+  bool answer(const Frame& frame);
+  void tell_binding(const BindingHeard& heard);
   Where look_up(StationKey station);
   Where look_up_fdb(StationKey station);
   void ask_to_learn(const Frame& frame);
@@ -172,6 +177,7 @@ class Worker {
   PathTable paths_;
   LearnFilter filter_{kLearnAgainMs};
   NeighbourFilter neighbour_filter_{kNeighbourAgainMs};
+  BindingFilter binding_filter_{kBindingAgainMs};
 
   // Of the burst at hand.
   Frames frames_;
@@ -196,6 +202,7 @@ class Worker {
   Stamps hop_stamps_;
   LearnRing learning_;
   NeighbourRing neighbours_wanted_;
+  BindingRing bindings_heard_;
 };
 
 }  // namespace culvert::dataplane

@@ -91,7 +91,7 @@ TEST(Config, MembersAreWholePortsAndVlans) {
   const Parsed parsed = parse(R"(
 ports: [{name: a, ethdev: e0, netdev: v0}, {name: b, ethdev: e1}]
 networks:
-  - {name: n, type: l2, ports: [{port: a, vlan: 1}, b, {vlan: 4094, port: a}]}
+  - {name: n, type: l2, ports: [{port: a, vlan: 1}, b, {vlan: 4094, port: a}], suppress: true}
   - name: m
     type: l2
     ports:
@@ -102,6 +102,8 @@ networks:
   ASSERT_TRUE(parsed.errors.empty()) << text_of(parsed.errors);
   EXPECT_EQ(parsed.config.networks.at(0).ports, (std::vector<Member>{{"a", 1}, {"b", {}}, {"a", 4094}}));
   EXPECT_EQ(parsed.config.networks.at(1).ports, (std::vector<Member>{{"a", 100}}));
+  EXPECT_TRUE(parsed.config.networks.at(0).suppress);
+  EXPECT_FALSE(parsed.config.networks.at(1).suppress);
   EXPECT_TRUE(takes_flows(parsed.config, "a")) << "a trunk is a tenant's port";
 }
 
@@ -280,7 +282,7 @@ INSTANTIATE_TEST_SUITE_P(
             "IPv6 address: not supported yet"},
         Bad{TUNNEL ", @key: 1}", "not supported yet"}, Bad{TUNNEL ", @vsid: 1}", "not supported yet"},
         Bad{TUNNEL ", @flow_id: 1}", "not supported yet"},
-        Bad{NETWORK "suppress: @true}\n", "'true' is not supported yet"},
+        Bad{NETWORK "suppress: @yes}\n", "'yes' is neither true nor false"},
         Bad{NETWORK "@bridge: br0}\n", "networks[0].bridge: not supported yet"},
         Bad{NETWORK "@paths: []}\n", "networks[0].paths: not supported yet"}));
 

@@ -203,7 +203,7 @@ TEST_F(Commands, Stats) {
   const Json stats = run_json("show stats json");
   EXPECT_EQ(stats,
             Json::parse(R"({"rx":100,"tx":0,"forwarded":0,"encapsulated":0,"decapsulated":0,"exceptions":0,
-    "flooded":4,"marked":0,"checksums_completed":0,"checksums_unfinished":0,
+    "flooded":4,"suppressed":0,"marked":0,"checksums_completed":0,"checksums_unfinished":0,
     "learned":3,"moved":0,"aged":0,"learn_over_limit":0,"learn_dropped":0,
     "drops":{"split_horizon":0,"unknown_vni":2},
     "lcores":[{"lcore":0,"role":"control","rx":0,"tx":0,"busy_pct":1.3},
@@ -213,7 +213,7 @@ TEST_F(Commands, Stats) {
   EXPECT_EQ(run("show stats").text,
             "rx:                   100\ntx:                   0\nforwarded:            0\n"
             "encapsulated:         0\ndecapsulated:         0\nexceptions:           0\n"
-            "flooded:              4\nmarked:               0\n"
+            "flooded:              4\nsuppressed:           0\nmarked:               0\n"
             "checksums_completed:  0\nchecksums_unfinished: 0\n"
             "learned:              3\nmoved:                0\naged:                 0\n"
             "learn_over_limit:     0\nlearn_dropped:        0\n"
@@ -264,10 +264,26 @@ TEST_F(Commands, FieldsOfTheContractInItsOrder) {
   };
   for (const auto& [what, fields] : contract)
     EXPECT_EQ(keys(run_json("show " + what + " json")[0]), fields) << what;
-  EXPECT_EQ(keys(run_json("show stats json")),
-            (Names{"rx", "tx", "forwarded", "encapsulated", "decapsulated", "exceptions", "flooded", "marked",
-                   "checksums_completed", "checksums_unfinished", "learned", "moved", "aged",
-                   "learn_over_limit", "learn_dropped", "drops", "lcores", "rules", "rule_latency"}));
+  EXPECT_EQ(keys(run_json("show stats json")), (Names{"rx",
+                                                      "tx",
+                                                      "forwarded",
+                                                      "encapsulated",
+                                                      "decapsulated",
+                                                      "exceptions",
+                                                      "flooded",
+                                                      "suppressed",
+                                                      "marked",
+                                                      "checksums_completed",
+                                                      "checksums_unfinished",
+                                                      "learned",
+                                                      "moved",
+                                                      "aged",
+                                                      "learn_over_limit",
+                                                      "learn_dropped",
+                                                      "drops",
+                                                      "lcores",
+                                                      "rules",
+                                                      "rule_latency"}));
   EXPECT_EQ(keys(run_json("show mirror json")),
             (Names{"epoch", "sequence", "resyncs", "overruns", "links", "addresses", "neighbours", "routes",
                    "nexthops", "consistent", "behind", "rules", "malformed", "state"}));

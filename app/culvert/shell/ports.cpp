@@ -43,6 +43,7 @@ Json stats_json(const control::StatsView& stats) {
           {"decapsulated", stats.decapsulated},
           {"exceptions", stats.exceptions},
           {"flooded", stats.flooded},
+          {"suppressed", stats.suppressed},
           {"marked", stats.marked},
           {"checksums_completed", stats.checksums_completed},
           {"checksums_unfinished", stats.checksums_unfinished},
