@@ -105,6 +105,8 @@ class Control final : public Api, private mirror::Listener {
   uint64_t sent_by(resolver::EncapId id) const;
   void neighbour_used(const resolver::NeighbourKey& key, resolver::EncapId id);
   void measure_load(TimePoint now);
+  // The path tables' N and M, as the kernel has them: control_paths.cpp.
+  void follow_neighbour_cache();
 
   // The configuration's networks, as they are now.
   Status set_networks();
@@ -155,6 +157,7 @@ class Control final : public Api, private mirror::Listener {
   config::Config config_;  // as it runs: without the tunnels that the shell has deleted
   const std::string config_file_;
   std::map<uint32_t, std::string> table_names_;
+  mirror::NeighbourAgeing neighbour_ageing_;
 
   // Destroyed in reverse: workers end before the ports that they use.
   std::unique_ptr<rcu::Domain> domain_;
@@ -164,7 +167,6 @@ class Control final : public Api, private mirror::Listener {
   std::unique_ptr<mirror::Mirror> mirror_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
   std::unique_ptr<L3Networks> l3_;
-  std::unique_ptr<mirror::NeighbourAgeing> neighbour_ageing_;
   std::unique_ptr<resolver::Resolver> resolver_;
   std::unique_ptr<resolver::Keepalive> keepalive_;
   std::vector<offload::Prepared> prepared_;  // by port

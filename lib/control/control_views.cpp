@@ -222,7 +222,7 @@ Result<std::unique_ptr<Stream>> Control::monitor() {
 
 void Control::resync() {
   mirror_->resync();
-  neighbour_ageing_->refresh();
+  neighbour_ageing_.refresh();
 }
 void Control::set_forwarding(bool on) { dataplane_->set_forwarding(on); }
 void Control::shutdown() { loop_.stop(); }

@@ -5,6 +5,7 @@
 #include <rte_pause.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "dataplane/fdb.hpp"
 #include "dataplane/state.hpp"
@@ -160,6 +161,17 @@ Status Dataplane::add_path(NetworkId network, const net::Mac& mac, Where where) 
 }
 
 void Dataplane::set_path_listener(PathListener listener) { state_->fdb->set_listener(std::move(listener)); }
+
+void Dataplane::set_collector_period(std::chrono::seconds period) {
+  using std::chrono::seconds;
+  period = std::clamp(period, seconds(1), seconds(std::chrono::years(1)));
+  state_->set_collector_period(static_cast<uint32_t>(period.count()));
+}
+
+void Dataplane::set_path_buckets(size_t count) {
+  count = std::bit_ceil(std::clamp(count, kMinPathBuckets, kMaxPathBuckets));
+  state_->shared.path_buckets.store(count, std::memory_order_relaxed);
+}
 
 void Dataplane::touch(NetworkId network, const net::Mac& mac) {
   state_->fdb->touch({network, mac}, state_->pulse.now_s);

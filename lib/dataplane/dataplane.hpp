@@ -148,9 +148,6 @@ struct Fence {
 
 class Dataplane {
  public:
-  // The period M of the collector: what was idle for 2*M is removed, looked for every M.
-  static constexpr std::chrono::seconds kCollectorPeriod{30};
-
   // Makes the workers and shares the ports' queues out among them; nothing runs yet, no network exists, and
   // every port is an underlay port. Error: no memory, or a lcore or port that cannot be used.
   static Result<std::unique_ptr<Dataplane>> create(const Setup& setup);
@@ -199,6 +196,12 @@ class Dataplane {
   // set_networks() and add_path(). It must not call those, nor set_path_listener(). What is there already it
   // is not told: see paths(). Empty: nobody is told.
   void set_path_listener(PathListener listener);
+  // The period M of the collector, at least a second, 30 s at first: what was idle for 2*M is removed, looked
+  // for every M.
+  void set_collector_period(std::chrono::seconds period);
+  // The N buckets of each worker's path table: rounded up to a power of two, from kMinPathBuckets to
+  // kMaxPathBuckets. A worker changes over by itself, in its next turn, and begins with an empty table.
+  void set_path_buckets(size_t count);
   // The row was used by the NIC: its idle time begins anew. A row that is not there is ignored.
   void touch(NetworkId network, const net::Mac& mac);
   // Instead of PortSetup::own_macs, e.g. after the kernel link's MAC has changed.

@@ -59,6 +59,9 @@ struct Shared {
   // Release by the control lcore after the change of the FDB that began the epoch, acquire by workers: who
   // sees the epoch sees the change.
   std::atomic<uint64_t> pulse{Pulse{}.pack()};
+  // What each worker's path table shall have. Relaxed: the table is the worker's own, nothing else goes with
+  // it.
+  std::atomic<size_t> path_buckets{kDefaultPathBuckets};
   std::atomic<uint64_t> fence{0};  // number of the latest Dataplane::fence()
   std::atomic<bool> forwarding{true};
   std::atomic<bool> running{true};

@@ -26,7 +26,7 @@ uint32_t Dataplane::State::seconds(TimePoint now) const {
 bool Dataplane::State::set_time(TimePoint now) {
   if (!started) {
     started = now;
-    next_round_s = pulse.now_s + static_cast<uint32_t>(kCollectorPeriod.count());
+    next_round_s = pulse.now_s + period_s;
   }
   const uint32_t before = std::exchange(pulse.now_s, seconds(now));
   return pulse.now_s != before;
@@ -70,15 +70,20 @@ Dataplane::State::Learned Dataplane::State::learn(size_t budget) {
   return result;
 }
 
+// A shorter period is due that much earlier.
+void Dataplane::State::set_collector_period(uint32_t wanted_s) {
+  next_round_s = std::min(next_round_s, pulse.now_s + wanted_s);
+  period_s = wanted_s;
+}
+
 size_t Dataplane::State::collect(size_t budget) {
-  constexpr auto kPeriodS = static_cast<uint32_t>(kCollectorPeriod.count());
   if (!collecting) {
     if (pulse.now_s < next_round_s) return 0;
-    next_round_s = pulse.now_s + kPeriodS;
+    next_round_s = pulse.now_s + period_s;
     collector_row = 0;
     collecting = true;
   }
-  const size_t gone = fdb->collect(collector_row, budget, pulse.now_s, 2 * kPeriodS);
+  const size_t gone = fdb->collect(collector_row, budget, pulse.now_s, 2 * period_s);
   collecting = collector_row < fdb->extent();
   aged += gone;
   return gone;

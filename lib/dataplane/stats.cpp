@@ -6,7 +6,7 @@
 namespace culvert::dataplane {
 
 std::vector<PathRow> Dataplane::paths(TimePoint now) const {
-  return state_->fdb->rows(state_->seconds(now), static_cast<uint32_t>(2 * kCollectorPeriod.count()));
+  return state_->fdb->rows(state_->seconds(now), 2 * state_->period_s);
 }
 
 Stats Dataplane::stats() const {

@@ -297,6 +297,8 @@ TEST(Decode, RefusesWrongLengths) {
 MessagePtr neighbour_table(uint8_t family) {
   auto made = message(RTM_NEWNEIGHTBL, ndtmsg{.ndtm_family = family, .ndtm_pad1 = 0, .ndtm_pad2 = 0});
   nla_put_string(made.get(), NDTA_NAME, "arp_cache");
+  nla_put_u64(made.get(), NDTA_GC_INTERVAL, 12000);
+  nla_put_u32(made.get(), NDTA_THRESH3, 4096);
   nlattr* parameters = nla_nest_start(made.get(), NDTA_PARMS);
   nla_put_u32(made.get(), NDTPA_IFINDEX, 7);
   nla_put_u64(made.get(), NDTPA_BASE_REACHABLE_TIME, 2000);
@@ -309,7 +311,8 @@ TEST(Decode, NeighbourTimes) {
   const auto times = decode_neighbour_times(*nlmsg_hdr(neighbour_table(AF_INET6).get()));
   ASSERT_TRUE(times && *times);
   EXPECT_EQ(**times,
-            (NeighbourTimes{7, false, std::chrono::milliseconds(2000), std::chrono::milliseconds(700)}));
+            (NeighbourTimes{7, false, std::chrono::milliseconds(2000), std::chrono::milliseconds(700),
+                            netlink::NeighbourCache{std::chrono::milliseconds(12000), 4096}}));
   const auto other = decode_neighbour_times(*nlmsg_hdr(neighbour_table(AF_BRIDGE).get()));
   EXPECT_TRUE(other && !*other);
   const auto neighbours = decode_neighbour_times(*nlmsg_hdr(neighbour().get()));

@@ -128,6 +128,8 @@ TEST_F(TwoWorkers, ForwardWhileEverythingChanges) {
     change_flows(round);
     if (!fence || path->passed(*fence)) fence = path->fence();
     if (round % 50 == 30) path->set_own_macs(0, {to_mac(round)});
+    if (round % 7 == 0) path->set_path_buckets(size_t{2} << round % 12);
+    path->set_collector_period(seconds(1 + round % 30));
     if (round % 10 == 0) {
       path->stats();
       path->paths(now);
