@@ -50,7 +50,7 @@ struct Shared {
   std::unique_ptr<rcu::Published<EncapSlot>[]> encaps { new rcu::Published<EncapSlot>[ kMaxEncaps ] };
   // By PortIndex; null: no flows.
   std::unique_ptr<rcu::Published<PortFlows>[]> flows { new rcu::Published<PortFlows>[ kMaxPorts ] };
-  std::unique_ptr<FdbHash> fdb;
+  rcu::Published<FdbHash> fdb;  // never null; a larger one as it grows
   // What routes, and neighbours, lead to: by HopId. That of kNoRoute is null for good.
   std::unique_ptr<rcu::Published<RouteHop>[]> hops { new rcu::Published<RouteHop>[ kMaxHops ] };
   // Of the link behind each port, by PortIndex: the stations whose MAC is known, and the hop that leads

@@ -35,6 +35,7 @@ struct Network {
   bool learning = false;
   bool flood = false;
   uint32_t max_macs = 0;
+  uint32_t max_macs_per_member = 0;
   const fib::Families* routes = nullptr;  // null: an l2 network
   std::vector<PortIndex> ports;
   std::vector<EncapId> encaps;

@@ -49,20 +49,10 @@ Dataplane::State::Learned Dataplane::State::learn(size_t budget) {
       // Asked before the network changed, perhaps.
       const Network* const network = shared.snapshot.load()->network(request->station.network());
       if (network == nullptr || !network->learning || !network->has(request->where)) continue;
-      switch (fdb->learn(request->station, request->where, network->max_macs, pulse.now_s)) {
-        case Fdb::Verdict::unchanged:
-          break;
-        case Fdb::Verdict::added:
-          ++learned;
-          break;
-        case Fdb::Verdict::moved:
-          ++moved;
-          result.moved = true;
-          break;
-        case Fdb::Verdict::refused:
-          ++over_limit;
-          break;
-      }
+      const Fdb::Limits limits{network->max_macs, network->max_macs_per_member};
+      const auto verdict = fdb->learn(request->station, request->where, limits, pulse.now_s);
+      ++verdicts[static_cast<size_t>(verdict)];
+      result.moved |= verdict == Fdb::Verdict::moved;
     }
     result.more |= left == 0;
   }
@@ -90,8 +80,8 @@ size_t Dataplane::State::collect(size_t budget) {
 }
 
 void Dataplane::State::forget_strangers() {
-  const size_t gone =
-      fdb->remove_if([&](StationKey station, Where where) { return !is_member(station.network(), where); });
+  const size_t gone = fdb->remove_if(
+      [&](StationKey station, Where where, Origin) { return !is_member(station.network(), where); });
   if (gone != 0) publish_pulse(true);
 }
 

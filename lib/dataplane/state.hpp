@@ -2,6 +2,7 @@
 // retired.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -76,7 +77,8 @@ struct Dataplane::State {
   uint32_t next_round_s = 0;
   size_t collector_row = 0;
   bool collecting = false;
-  uint64_t learned = 0, moved = 0, aged = 0, over_limit = 0;
+  std::array<uint64_t, 6> verdicts{};  // on what was to be learned, by Fdb::Verdict
+  uint64_t aged = 0;
 };
 
 }  // namespace culvert::dataplane

@@ -14,8 +14,8 @@ Worker::Worker(Shared& shared, std::span<const PortSetup> ports, unsigned index,
       tx_(ports.size()),
       paths_(shared.path_buckets.load(std::memory_order_relaxed)),
       counters_(ports.size()),
-      stamps_(new std::atomic<uint32_t>[fdb_rows] {}),
-      hop_stamps_(new std::atomic<uint32_t>[kMaxHops] {}) {
+      stamps_(make_stamps(fdb_rows)),
+      hop_stamps_(make_stamps(kMaxHops)) {
   for (size_t i = 0; i < ports.size(); ++i) {
     tx_[i].pool = ports[i].port->pool();
     tx_[i].port_id = ports[i].port->id();
@@ -64,9 +64,8 @@ unsigned Worker::turn() {
     answer_fence(fence);
   pulse_ = Pulse::unpack(shared_.pulse.load(std::memory_order_acquire));  // see Shared::pulse
   snapshot_ = shared_.snapshot.load();
-  const size_t buckets = shared_.path_buckets.load(std::memory_order_relaxed);
-  if (buckets != paths_.bucket_count()) [[unlikely]]
-    paths_ = PathTable(buckets);
+  fdb_ = shared_.fdb.load();
+  paths_.set_buckets(shared_.path_buckets.load(std::memory_order_relaxed));
   unsigned received = 0;
   for (const RxQueue& queue : queues_) received += poll(queue);
   shared_.domain->quiescent(lcore_);  // from here on nothing that was loaded above is used

@@ -22,10 +22,10 @@
 #include <vector>
 
 #include "dataplane/counters.hpp"
-#include "dataplane/fdb.hpp"
 #include "dataplane/learning.hpp"
-#include "dataplane/path_table.hpp"
+#include "dataplane/path_lookup.hpp"
 #include "dataplane/shared.hpp"
+#include "dataplane/stamps.hpp"
 #include "fib/families.hpp"
 #include "port/port.hpp"
 
@@ -146,8 +146,6 @@ class Worker {
   bool forward(Frame& frame, HopId hop, const Way& way);
   void refuse(const Frame& frame, DropReason reason);
   void ask_for_neighbour(PortIndex port, const net::IpAddr& ip);
-  Where look_up(StationKey station);
-  Where look_up_fdb(StationKey station);
   void ask_to_learn(const Frame& frame);
   bool into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap);
   bool into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap, const EncapSlot* slot);
@@ -165,7 +163,7 @@ class Worker {
   std::vector<RxQueue> queues_;
   std::vector<TxBurst> tx_;       // by PortIndex
   std::vector<PortIndex> dirty_;  // ports that got packets from this burst
-  PathTable paths_;
+  PathLookup paths_;
   LearnFilter filter_{kLearnAgainMs};
   NeighbourFilter neighbour_filter_{kNeighbourAgainMs};
 
@@ -175,6 +173,7 @@ class Worker {
 
   // Good for one turn.
   const Snapshot* snapshot_ = nullptr;
+  const FdbHash* fdb_ = nullptr;
   Pulse pulse_;
 
   // The fence at hand, 0: none, and where it is waited for.

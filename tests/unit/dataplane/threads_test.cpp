@@ -41,7 +41,7 @@ class TwoWorkers : public ::testing::Test {
     setup.ports.push_back({sink->port.get(), false, {}});
     setup.lcores = {1, 2};
     setup.domain = domain.get();
-    setup.fdb_capacity = 1024;
+    setup.fdb_capacity = 1 << 18;
     path = std::move(*dataplane::Dataplane::create(setup));
     EXPECT_TRUE(path->set_networks(networks(200)));
   }
