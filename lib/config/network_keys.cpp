@@ -69,8 +69,19 @@ constexpr Key<Network> kNetworkKeys[] = {
     {"suppress", set_suppress},
     {"table", set_table},
     {"routes", [](std::string_view, Network&) { return Status{}; }, false, Shape::maps},
-    {"bridge"},
-    {"paths"},
+    {"max_macs_per_member",
+     [](std::string_view text, Network& n) {
+       return assign(n.max_macs_per_member, parse_number(text, 1, kMaxMacs));
+     }},
+    {"bridge", [](std::string_view text, Network& n) { return assign(n.bridge, parse_netdev(text)); }},
+    {"paths", [](std::string_view, Network&) { return Status{}; }, false, Shape::maps},
+};
+
+constexpr Key<StaticPath> kPathKeys[] = {
+    {"mac", [](std::string_view text, StaticPath& p) { return assign(p.mac, parse_station(text)); }, true},
+    {"tunnel",
+     [](std::string_view text, StaticPath& p) { return assign(p.tunnel, Result<std::string>(text)); }},
+    {"port", [](std::string_view text, StaticPath& p) { return assign(p.port, Result<std::string>(text)); }},
 };
 
 constexpr Key<StaticRoute> kRouteKeys[] = {
@@ -85,5 +96,6 @@ constexpr Key<StaticRoute> kRouteKeys[] = {
 
 std::span<const Key<Network>> network_keys() { return kNetworkKeys; }
 std::span<const Key<StaticRoute>> static_route_keys() { return kRouteKeys; }
+std::span<const Key<StaticPath>> static_path_keys() { return kPathKeys; }
 
 }  // namespace culvert::config

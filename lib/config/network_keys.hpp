@@ -1,4 +1,4 @@
-// The keys of a network and of its routes. Any thread.
+// The keys of a network, of its routes and of its paths. Any thread.
 #pragma once
 
 #include <span>
@@ -10,5 +10,6 @@ namespace culvert::config {
 
 std::span<const Key<Network>> network_keys();
 std::span<const Key<StaticRoute>> static_route_keys();
+std::span<const Key<StaticPath>> static_path_keys();
 
 }  // namespace culvert::config

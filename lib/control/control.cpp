@@ -178,10 +178,6 @@ Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
                            .bifurcated = config_.ports[i].kernel_path == config::KernelPath::bifurcated});
   setup.lcores = worker_lcores;
   setup.domain = domain_.get();
-  size_t macs = setup.fdb_capacity;
-  for (const config::Network& network : config_.networks)
-    if (network.type == config::Network::Type::l2) macs += network.max_macs;
-  setup.fdb_capacity = std::min(macs, size_t{1} << 20);
   auto dataplane = dataplane::Dataplane::create(setup);
   if (!dataplane) return tl::make_unexpected(dataplane.error());
   dataplane_ = std::move(*dataplane);
@@ -189,6 +185,8 @@ Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
   if (const Status started = start_hardware(); !started) return started;
   l3_ = std::make_unique<L3Networks>(*mirror_, *dataplane_, *domain_,
                                      [this](const resolver::NeighbourKey& key) { resolver_->used(key); });
+
+  kernel_paths_ = std::make_unique<KernelPaths>(*mirror_, *dataplane_, config_.netns);
 
   std::vector<resolver::PortLink> links;
   for (size_t i = 0; i < ports_.size(); ++i) {
@@ -212,6 +210,7 @@ Status Control::apply_config() {
     if (const Status added = add_tunnel(tunnel); !added) return added;
   }
   if (const Status set = set_networks(); !set) return set;
+  set_paths();
   for (const tunnel::Flow& flow : config_.flows) {
     if (const Status made = create_flow(flow, FlowStore::Source::config); !made) return made;
   }
@@ -230,11 +229,13 @@ void Control::turn() {
   if (std::exchange(links_changed_, false)) {
     publish_own_macs();
     holder_.retry();
+    kernel_paths_->links_changed();
   }
   if (std::exchange(terminations_changed_, false)) publish_terminations();
   finish_reload();
   close_removed_ports();
   hardware_->poll();
+  kernel_paths_->poll(now, kDataplaneBudget);
   dataplane_->poll(now, kDataplaneBudget);
   neighbour_ageing_.poll(now);
   follow_neighbour_cache();

@@ -29,16 +29,37 @@ Status Control::set_networks() {
     spec.learning = network.learning && !spec.routed;
     spec.flood = network.flood && !spec.routed;
     spec.max_macs = network.max_macs;
+    spec.max_macs_per_member = network.max_macs_per_member.value_or(network.max_macs);
     for (const std::string& name : network.ports) spec.ports.push_back(port_index(name));
     for (const std::string& name : network.tunnels) spec.encaps.push_back(tunnels_.at(name));
   }
   if (const Status set = dataplane_->set_networks(networks); !set) return set;
   network_ids_ = std::move(ids);
   l3_->set(l3_specs(), Clock::now());
+  kernel_paths_->set(bridged_networks());
   // Of an l3 network the NIC is told nothing: its packets come to the workers.
   std::erase_if(networks, [](const dataplane::NetworkSpec& network) { return network.routed; });
   hardware_->set_networks(networks, network_ids_);
   return {};
+}
+
+std::vector<BridgedNetwork> Control::bridged_networks() const {
+  std::vector<BridgedNetwork> bridged;
+  for (const config::Network& network : config_.networks) {
+    if (network.bridge.empty()) continue;
+    BridgedNetwork& spec = bridged.emplace_back();
+    spec.id = network_ids_.at(network.name);
+    spec.bridge = network.bridge;
+    for (const std::string& name : network.ports) {
+      const dataplane::PortIndex index = port_index(name);
+      if (!config_.ports[index].netdev.empty()) spec.ports.emplace_back(config_.ports[index].netdev, index);
+    }
+    for (const std::string& name : network.tunnels) {
+      const tunnel::Tunnel& tunnel = resolver_->at(tunnels_.at(name)).tunnel;
+      spec.tunnels.push_back({tunnel.vni, tunnel.remote, tunnels_.at(name)});
+    }
+  }
+  return bridged;
 }
 
 std::vector<L3Spec> Control::l3_specs() const {

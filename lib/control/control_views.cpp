@@ -141,6 +141,22 @@ std::vector<EncapView> Control::encaps() {
   return views;
 }
 
+namespace {
+
+std::string origin_name(dataplane::Origin origin) {
+  switch (origin) {
+    case dataplane::Origin::learned:
+      return "learned";
+    case dataplane::Origin::kernel:
+      return "kernel";
+    case dataplane::Origin::configured:
+      break;
+  }
+  return "static";
+}
+
+}  // namespace
+
 std::vector<PathView> Control::paths() {
   std::map<dataplane::EncapId, std::string> names;
   for (const auto& [name, id] : tunnels_) names[id] = name;
@@ -155,7 +171,7 @@ std::vector<PathView> Control::paths() {
       view.tunnel = names[row.where.index()];
     else
       view.port = ports_[row.where.index()]->name();
-    view.origin = "learned";
+    view.origin = origin_name(row.origin);
     view.idle_s = row.idle_s;
     view.refs = row.refs;
   }
@@ -195,6 +211,7 @@ StatsView Control::stats() {
   view.moved = stats.moved;
   view.aged = stats.aged;
   view.learn_over_limit = stats.learn_over_limit;
+  view.learn_over_member_limit = stats.learn_over_member_limit;
   view.learn_dropped = stats.learn_dropped;
   for (const auto& [reason, name] : dataplane::kDropReasonNames)
     view.drops.emplace_back(name, stats.drops[static_cast<size_t>(reason)]);
@@ -223,6 +240,7 @@ Result<std::unique_ptr<Stream>> Control::monitor() {
 void Control::resync() {
   mirror_->resync();
   neighbour_ageing_.refresh();
+  kernel_paths_->refresh();
 }
 void Control::set_forwarding(bool on) { dataplane_->set_forwarding(on); }
 void Control::shutdown() { loop_.stop(); }
