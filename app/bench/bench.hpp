@@ -33,6 +33,8 @@ std::vector<Benchmark> packet_path_benchmarks();
 std::vector<Benchmark> flow_benchmarks();
 // Those of the mirror, each in a network namespace of its own: root only.
 std::vector<Benchmark> mirror_benchmarks();
+// Those of path look-ups and of learning.
+std::vector<Benchmark> path_benchmarks();
 // Those of route look-ups.
 std::vector<Benchmark> fib_benchmarks();
 // Those of rules in the NIC: of `device`.

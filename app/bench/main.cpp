@@ -112,6 +112,7 @@ int run_program(int argc, char** argv) {
   }
   auto benchmarks = packet_path_benchmarks();
   std::ranges::move(flow_benchmarks(), std::back_inserter(benchmarks));
+  std::ranges::move(path_benchmarks(), std::back_inserter(benchmarks));
   std::ranges::move(mirror_benchmarks(), std::back_inserter(benchmarks));
   std::ranges::move(fib_benchmarks(), std::back_inserter(benchmarks));
   std::ranges::move(rule_benchmarks(request ? request->device : SwitchDevice{}),

@@ -83,26 +83,20 @@ class PortMembers {
     auto& taken = taken_[member.port];
     const auto [first, is_new] = taken.emplace(member.vlan, place);
     if (!is_new) {
-      reader_.report(place, "as a member of networks, {} stands twice; its first is on line {}", text(member),
-                     first->second.line);
+      reader_.report(place, "as a member of networks, {} stands twice; its first is on line {}",
+                     member.to_string(), first->second.line);
     } else if (taken.contains(std::nullopt) && taken.size() > 1) {
       // Either the only VLAN so far, or the whole port, is what stood there before.
       const auto& other =
           *std::ranges::find_if(taken, [&](const auto& one) { return one.first != member.vlan; });
       reader_.report(
           place,
-          "as members of networks, {} and, on line {}, {}; a port is a member as a whole or by its "
-          "VLANs",
-          text(member), other.second.line, text({member.port, other.first}));
+          "as members of networks, {} and, on line {}, {}; a port is a member as a whole or by its VLANs",
+          member.to_string(), other.second.line, Member{member.port, other.first}.to_string());
     }
   }
 
  private:
-  static std::string text(const Member& member) {
-    return member.vlan ? fmt::format("VLAN {} of the port '{}'", *member.vlan, member.port)
-                       : fmt::format("the port '{}'", member.port);
-  }
-
   Reader& reader_;
   std::map<std::string, std::map<std::optional<uint16_t>, Place>> taken_;
 };

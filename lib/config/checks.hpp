@@ -11,7 +11,7 @@ namespace culvert::config {
 // Where the parts stand: as many as `config` has of each, in the same order.
 struct ConfigPlaces {
   std::vector<Places> ports, tunnels, networks, flows;
-  std::vector<std::vector<Places>> routes;  // of each network
+  std::vector<std::vector<Places>> routes, paths;  // of each network
 };
 
 void check_config(const Config& config, const ConfigPlaces& places, Reader& reader);

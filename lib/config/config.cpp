@@ -110,15 +110,19 @@ void read_networks(Document& document, const Reader::Entry& section) {
   auto& places = document.places;
   document.reader.read_maps(section, section.name, network_keys(), networks, places.networks);
   places.routes.resize(networks.size());
+  places.paths.resize(networks.size());
   for (size_t i = 0; i < networks.size(); ++i) {
     if (places.networks[i].has("ports"))
       read_members(document.reader, section.node[i]["ports"], fmt::format("networks[{}].ports", i),
                    places.networks[i], networks[i].ports);
-    if (!places.networks[i].has("routes")) continue;
-    const Reader::Entry routes{"routes", places.networks[i].of("routes"), places.networks[i].of("routes"),
-                               section.node[i]["routes"]};
-    document.reader.read_maps(routes, fmt::format("networks[{}].routes", i), static_route_keys(),
-                              networks[i].routes, places.routes[i]);
+    const auto read = [&](const char* key, auto keys, auto& objects, std::vector<Places>& its) {
+      if (!places.networks[i].has(key)) return;
+      const Place place = places.networks[i].of(key);
+      document.reader.read_maps({key, place, place, section.node[i][key]},
+                                fmt::format("networks[{}].{}", i, key), keys, objects, its);
+    };
+    read("routes", static_route_keys(), networks[i].routes, places.routes[i]);
+    read("paths", static_path_keys(), networks[i].paths, places.paths[i]);
   }
 }
 
@@ -176,6 +180,10 @@ Parsed unreadable(const std::string& path, const std::string& why) {
 }
 
 }  // namespace
+
+std::string Member::to_string() const {
+  return vlan ? fmt::format("VLAN {} of the port '{}'", *vlan, port) : fmt::format("the port '{}'", port);
+}
 
 bool takes_flows(const Config& config, const std::string& port) {
   const auto same = std::ranges::find(config.ports, port, &Port::name);

@@ -40,7 +40,18 @@ struct Member {
   std::string port;
   std::optional<uint16_t> vlan;
 
+  std::string to_string() const;  // for a person: "the port 'trunk'", "VLAN 100 of the port 'trunk'"
   bool operator==(const Member&) const = default;
+};
+
+// Where a station of an l2 network is for good: behind a tunnel or a port of the network.
+struct StaticPath {
+  net::Mac mac;
+  std::string tunnel;  // one of the two
+  std::string port;
+  std::optional<uint16_t> vlan;  // of a port that is a trunk
+
+  bool operator==(const StaticPath&) const = default;
 };
 
 struct Network {
@@ -52,6 +63,9 @@ struct Network {
   bool learning = true;
   bool flood = true;
   uint32_t max_macs = 65536;
+  std::optional<uint32_t> max_macs_per_member;  // learned behind one of its ports or tunnels
+  std::string bridge;                           // the kernel's, whose FDB is followed; empty: none
+  std::vector<StaticPath> paths;
   Type type = Type::l2;
   // Of an l3 network: the kernel's table whose routes it follows, by its number or as the VRF's name.
   std::optional<uint32_t> table;

@@ -11,7 +11,8 @@ namespace culvert::config {
 namespace {
 
 // Keys that only one of the types knows.
-constexpr std::array<std::string_view, 4> kOfL2{"learning", "flood", "max_macs", "suppress"};
+constexpr std::array<std::string_view, 7> kOfL2{"learning", "flood",  "max_macs", "max_macs_per_member",
+                                                "suppress", "bridge", "paths"};
 constexpr std::array<std::string_view, 2> kOfL3{"table", "routes"};
 
 template <size_t kCount>
@@ -43,12 +44,12 @@ void check_tunnels(const Config& config, size_t index, const Places& places, Rea
   }
 }
 
-// One of `tunnel` and `port` with `dst_mac`, both of the network.
-void check_route(const Network& network, const StaticRoute& route, const std::string& what,
-                 const Places& places, Reader& reader) {
-  if (places.values.empty()) return;  // nothing of it could be read
+// What a route or a path names is of the network.
+template <typename T>
+void check_members(const Network& network, const T& object, const std::string& what, const Places& places,
+                   Reader& reader) {
   const auto expect_member = [&](std::string_view key, const std::vector<std::string>& members) {
-    const std::string& name = key == "tunnel" ? route.tunnel : route.port;
+    const std::string& name = key == "tunnel" ? object.tunnel : object.port;
     if (places.has(key) && !has(members, name))
       reader.report(places.of(key), "{}.{}: '{}' is no {} of the network; {}its {}s: {}", what, key, name,
                     key, did_you_mean(name, members), key,
@@ -58,6 +59,35 @@ void check_route(const Network& network, const StaticRoute& route, const std::st
   std::vector<std::string> ports;
   for (const Member& member : network.ports) ports.push_back(member.port);
   expect_member("port", ports);
+}
+
+// Each `key` of the list stands there once.
+template <typename Value>
+class Once {
+ public:
+  Once(std::string_view list, std::string_view key, size_t network, Reader& reader)
+      : list_(list), key_(key), network_(network), reader_(reader) {}
+
+  void add(const Value& value, const Places& places) {
+    if (!places.has(key_)) return;
+    const Place place = places.of(key_);
+    if (const auto [first, is_new] = seen_.emplace(fmt::format("{}", value), place); !is_new)
+      reader_.report(place, "in networks[{}].{} the {} '{}' stands twice; its first is on line {}", network_,
+                     list_, key_, value, first->second.line);
+  }
+
+ private:
+  std::string_view list_, key_;
+  size_t network_;
+  Reader& reader_;
+  std::map<std::string, Place> seen_;
+};
+
+// One of `tunnel` and `port` with `dst_mac`, both of the network.
+void check_route(const Network& network, const StaticRoute& route, const std::string& what,
+                 const Places& places, Reader& reader) {
+  if (places.values.empty()) return;  // nothing of it could be read
+  check_members(network, route, what, places, reader);
   if (places.has("tunnel") == places.has("port"))
     reader.report(places.self, "{} leads {}; expected 'tunnel', or 'port' with 'dst_mac'", what,
                   places.has("port") ? "into a tunnel and out of a port" : "nowhere");
@@ -68,15 +98,38 @@ void check_route(const Network& network, const StaticRoute& route, const std::st
 }
 
 void check_routes(const Network& network, size_t index, const std::vector<Places>& places, Reader& reader) {
-  std::map<net::Prefix, Place> seen;
+  Once<net::Prefix> prefixes("routes", "prefix", index, reader);
   for (size_t i = 0; i < network.routes.size(); ++i) {
-    const StaticRoute& route = network.routes[i];
-    check_route(network, route, fmt::format("networks[{}].routes[{}]", index, i), places[i], reader);
-    if (!places[i].has("prefix")) continue;
-    const Place place = places[i].of("prefix");
-    if (const auto [first, is_new] = seen.emplace(route.prefix, place); !is_new)
-      reader.report(place, "in networks[{}].routes the prefix '{}' stands twice; its first is on line {}",
-                    index, route.prefix, first->second.line);
+    check_route(network, network.routes[i], fmt::format("networks[{}].routes[{}]", index, i), places[i],
+                reader);
+    prefixes.add(network.routes[i].prefix, places[i]);
+  }
+}
+
+// As the port is a member: as a whole, or by that VLAN.
+void check_vlan(const Network& network, const StaticPath& path, const std::string& what, const Places& places,
+                Reader& reader) {
+  if (std::ranges::find(network.ports, Member{path.port, path.vlan}) != network.ports.end()) return;
+  const auto member = std::ranges::find(network.ports, path.port, &Member::port);
+  if (path.vlan && (!places.has("port") || (member != network.ports.end() && !member->vlan)))
+    reader.report(places.of("vlan"), "{}.vlan: the path leads to no VLAN of a port; expected no vlan", what);
+  else if (member != network.ports.end())
+    reader.report(places.self,
+                  "{}: of the port '{}' only VLANs are in the network; expected one of them as 'vlan'", what,
+                  path.port);
+}
+
+void check_paths(const Network& network, size_t index, const std::vector<Places>& places, Reader& reader) {
+  Once<net::Mac> macs("paths", "mac", index, reader);
+  for (size_t i = 0; i < network.paths.size(); ++i) {
+    const std::string what = fmt::format("networks[{}].paths[{}]", index, i);
+    check_members(network, network.paths[i], what, places[i], reader);
+    if (!places[i].values.empty() && places[i].has("tunnel") == places[i].has("port"))
+      reader.report(places[i].self, "{} leads {}; expected one of 'tunnel' and 'port'", what,
+                    places[i].has("port") ? "into a tunnel and out of a port" : "nowhere");
+    else
+      check_vlan(network, network.paths[i], what, places[i], reader);
+    macs.add(network.paths[i].mac, places[i]);
   }
 }
 
@@ -113,6 +166,7 @@ void check_network_types(const Config& config, const ConfigPlaces& places, Reade
     if (network.type == Network::Type::l2) {
       refuse(kOfL3, "an l2 network knows MACs and no routes; expected type: l3, or leave it out", i, its,
              reader);
+      check_paths(network, i, places.paths[i], reader);
       continue;
     }
     refuse(kOfL2, "an l3 network routes and learns no MACs; leave it out, or expected type: l2", i, its,

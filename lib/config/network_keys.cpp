@@ -7,7 +7,6 @@ namespace culvert::config {
 namespace {
 
 constexpr uint64_t kMaxMacs = 1u << 24;
-constexpr uint64_t kLastVid = 4094;
 
 constexpr Choice<Network::Type> kTypes[] = {{"l2", Network::Type::l2}, {"l3", Network::Type::l3}};
 
@@ -61,15 +60,26 @@ constexpr Key<Network> kNetworkKeys[] = {
     {"suppress", [](std::string_view text, Network& n) { return assign(n.suppress, parse_bool(text)); }},
     {"table", set_table},
     {"routes", [](std::string_view, Network&) { return Status{}; }, false, Shape::maps},
-    {"bridge"},
-    {"paths"},
+    {"max_macs_per_member",
+     [](std::string_view text, Network& n) {
+       return assign(n.max_macs_per_member, parse_number(text, 1, kMaxMacs));
+     }},
+    {"bridge", [](std::string_view text, Network& n) { return assign(n.bridge, parse_netdev(text)); }},
+    {"paths", [](std::string_view, Network&) { return Status{}; }, false, Shape::maps},
+};
+
+constexpr Key<StaticPath> kPathKeys[] = {
+    {"mac", [](std::string_view text, StaticPath& p) { return assign(p.mac, parse_station(text)); }, true},
+    {"tunnel",
+     [](std::string_view text, StaticPath& p) { return assign(p.tunnel, Result<std::string>(text)); }},
+    {"port", [](std::string_view text, StaticPath& p) { return assign(p.port, Result<std::string>(text)); }},
+    {"vlan", [](std::string_view text, StaticPath& p) { return assign(p.vlan, parse_vid(text)); }},
 };
 
 constexpr Key<Member> kMemberKeys[] = {
     {"port", [](std::string_view text, Member& m) { return assign(m.port, Result<std::string>(text)); },
      true},
-    {"vlan", [](std::string_view text, Member& m) { return assign(m.vlan, parse_number(text, 1, kLastVid)); },
-     true},
+    {"vlan", [](std::string_view text, Member& m) { return assign(m.vlan, parse_vid(text)); }, true},
 };
 
 constexpr Key<StaticRoute> kRouteKeys[] = {
@@ -85,5 +95,6 @@ constexpr Key<StaticRoute> kRouteKeys[] = {
 std::span<const Key<Network>> network_keys() { return kNetworkKeys; }
 std::span<const Key<Member>> member_keys() { return kMemberKeys; }
 std::span<const Key<StaticRoute>> static_route_keys() { return kRouteKeys; }
+std::span<const Key<StaticPath>> static_path_keys() { return kPathKeys; }
 
 }  // namespace culvert::config

@@ -59,6 +59,12 @@ Result<net::Mac> parse_station(std::string_view text) {
   return mac;
 }
 
+Result<uint16_t> parse_vid(std::string_view text) {
+  const auto vid = parse_number(text, 1, 4094);
+  if (!vid) return tl::make_unexpected(vid.error());
+  return static_cast<uint16_t>(*vid);
+}
+
 Result<net::IpAddr> parse_endpoint(std::string_view text) {
   const auto address = net::IpAddr::parse(text);
   if (!address) return error("'{}' is no IP address; expected one such as 192.0.2.1", text);

@@ -22,6 +22,8 @@ Result<std::string> parse_netdev(std::string_view text);
 Result<net::Mac> parse_mac(std::string_view text);
 // Of one station: neither a group's nor zero.
 Result<net::Mac> parse_station(std::string_view text);
+// A VLAN that a frame can be of: 1 to 4094.
+Result<uint16_t> parse_vid(std::string_view text);
 // A unicast address of a tunnel's end. IPv6 is not supported yet.
 Result<net::IpAddr> parse_endpoint(std::string_view text);
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "config/config.hpp"
 #include "control/stream.hpp"
 #include "control/views.hpp"
 #include "tunnel/flow.hpp"
@@ -43,6 +44,17 @@ class Api {
   virtual Status add_tunnel(const tunnel::Tunnel& tunnel) = 0;
   // Error: unknown, or in use (by what).
   virtual Status delete_tunnel(const std::string& name) = 0;
+
+  // Names of networks.
+  virtual std::vector<std::string> networks() = 0;
+  // A static path. Error: no such l2 network, not a member of it, there is a static path for the MAC already,
+  // the FDB is full; then nothing has changed.
+  virtual Status add_path(const std::string& network, const config::StaticPath& path) = 0;
+  // A static path, of the shell or (until the next reload) of the configuration, or what was learned. Error:
+  // there is none, or it is the kernel's.
+  virtual Status delete_path(const std::string& network, const net::Mac& mac) = 0;
+  // What was learned in the network. Error: no such l2 network.
+  virtual Status flush_paths(const std::string& network) = 0;
 
   // Explicit flows, and those that culvert makes itself.
   virtual std::vector<FlowView> flows() = 0;

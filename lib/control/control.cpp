@@ -39,6 +39,7 @@ Control::Control(EventLoop& loop, const config::Config& config, const std::strin
       config_(config),
       config_file_(config_file),
       table_names_(config::route_tables()),
+      neighbour_ageing_(config.netns),
       holder_(config.netns) {}
 
 Control::~Control() {
@@ -121,10 +122,12 @@ Status Control::sync_with_kernel(const netlink::Open& kernel) {
     event_at_ = {};
   });
   const TimePoint deadline = Clock::now() + kFirstSyncLimit;
-  while (!mirror_->ready()) {
+  neighbour_ageing_.poll(Clock::now());
+  while (!mirror_->ready() || neighbour_ageing_.is_reading()) {
     loop_.turn(100ms);
     const TimePoint now = Clock::now();
     if (now >= mirror_->next_timer()) mirror_->on_timer(now);
+    neighbour_ageing_.poll(now);
     if (now > deadline)
       return error("the kernel's tables could not be read within 60 s; is netlink usable here?");
   }
@@ -171,17 +174,16 @@ Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
                            .bifurcated = config_.ports[i].kernel_path == config::KernelPath::bifurcated});
   setup.lcores = worker_lcores;
   setup.domain = domain_.get();
-  size_t macs = setup.fdb_capacity;
-  for (const config::Network& network : config_.networks)
-    if (network.type == config::Network::Type::l2) macs += network.max_macs;
-  setup.fdb_capacity = std::min(macs, size_t{1} << 20);
   auto dataplane = dataplane::Dataplane::create(setup);
   if (!dataplane) return tl::make_unexpected(dataplane.error());
   dataplane_ = std::move(*dataplane);
+  follow_neighbour_cache();
   if (const Status started = start_hardware(); !started) return started;
   l3_ = std::make_unique<L3Networks>(*mirror_, *dataplane_, *domain_,
                                      [this](const resolver::NeighbourKey& key) { resolver_->used(key); });
   suppression_ = std::make_unique<Suppression>(*mirror_, *dataplane_);
+
+  kernel_paths_ = std::make_unique<KernelPaths>(*mirror_, *dataplane_, config_.netns);
 
   std::vector<resolver::PortLink> links;
   for (size_t i = 0; i < ports_.size(); ++i) {
@@ -190,11 +192,10 @@ Status Control::start_dataplane(const std::vector<unsigned>& worker_lcores) {
   }
   resolver_ = std::make_unique<resolver::Resolver>(
       *mirror_, std::move(links), [this](const resolver::Adjacency& adjacency) { on_adjacency(adjacency); });
-  neighbour_ageing_ = std::make_unique<mirror::NeighbourAgeing>(config_.netns);
   keepalive_ = std::make_unique<resolver::Keepalive>(resolver::Keepalive::World{
       .packets = [this](resolver::EncapId id) { return sent_by(id); },
       .delay_probe = [this](const auto& key) -> Duration {
-        return neighbour_ageing_->of(key.first, key.second).delay_probe;
+        return neighbour_ageing_.of(key.first, key.second).delay_probe;
       },
       .used = [this](const auto& key, resolver::EncapId id) { neighbour_used(key, id); },
   });
@@ -206,6 +207,7 @@ Status Control::apply_config() {
     if (const Status added = add_tunnel(tunnel); !added) return added;
   }
   if (const Status set = set_networks(); !set) return set;
+  set_paths();
   for (const tunnel::Flow& flow : config_.flows) {
     if (const Status made = create_flow(flow, FlowStore::Source::config); !made) return made;
   }
@@ -224,13 +226,16 @@ void Control::turn() {
   if (std::exchange(links_changed_, false)) {
     publish_own_macs();
     holder_.retry();
+    kernel_paths_->links_changed();
   }
   if (std::exchange(terminations_changed_, false)) publish_terminations();
   finish_reload();
   close_removed_ports();
   hardware_->poll();
+  kernel_paths_->poll(now, kDataplaneBudget);
   dataplane_->poll(now, kDataplaneBudget);
-  neighbour_ageing_->poll(now);
+  neighbour_ageing_.poll(now);
+  follow_neighbour_cache();
   keepalive_->run(now);
   if (now >= next_second_) {
     measure_load(now);

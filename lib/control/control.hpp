@@ -23,6 +23,7 @@
 #include "control/flow_store.hpp"
 #include "control/gids.hpp"
 #include "control/hardware.hpp"
+#include "control/kernel_paths.hpp"
 #include "control/l3_networks.hpp"
 #include "control/port_holder.hpp"
 #include "control/suppression.hpp"
@@ -61,6 +62,10 @@ class Control final : public Api, private mirror::Listener {
   Status add_tunnel(const tunnel::Tunnel& tunnel) override;
   Status delete_tunnel(const std::string& name) override;
   std::vector<FlowView> flows() override;
+  std::vector<std::string> networks() override;
+  Status add_path(const std::string& network, const config::StaticPath& path) override;
+  Status delete_path(const std::string& network, const net::Mac& mac) override;
+  Status flush_paths(const std::string& network) override;
   Status add_flow(const tunnel::Flow& flow) override;
   Status delete_flow(const std::string& name) override;
   void flush_flows() override;
@@ -75,6 +80,11 @@ class Control final : public Api, private mirror::Listener {
 
  private:
   struct Reload;
+  using PathKey = std::pair<std::string, net::Mac>;  // network and MAC
+  struct StaticPathRow {
+    config::StaticPath path;
+    bool of_shell = false;
+  };
   // A port whose device is gone: closed when nobody uses it.
   struct Leaving {
     size_t port = 0;
@@ -107,11 +117,21 @@ class Control final : public Api, private mirror::Listener {
   uint64_t sent_by(resolver::EncapId id) const;
   void neighbour_used(const resolver::NeighbourKey& key, resolver::EncapId id);
   void measure_load(TimePoint now);
+  // The path tables' N and M, as the kernel has them: control_paths.cpp.
+  void follow_neighbour_cache();
 
   // The configuration's networks, as they are now.
   Status set_networks();
   std::vector<L3Spec> l3_specs() const;
   std::vector<SuppressSpec> suppress_specs() const;
+  std::vector<BridgedNetwork> bridged_networks() const;
+  // Static paths: control_paths.cpp. Those of the configuration as it is now are put in, and those that are
+  // not in it any more taken out.
+  void set_paths();
+  Status check_reload_paths(const config::Config& wanted) const;
+  Result<const config::Network*> l2_network(const std::string& name) const;
+  dataplane::Where where_of(const config::StaticPath& path) const;
+  void forget_path(const std::string& network, const net::Mac& mac);
   dataplane::PortIndex port_index(const std::string& name) const;
   // An encap that nothing uses any more.
   void forget_encap(resolver::EncapId id);
@@ -158,6 +178,7 @@ class Control final : public Api, private mirror::Listener {
   config::Config config_;  // as it runs: without the tunnels that the shell has deleted
   const std::string config_file_;
   std::map<uint32_t, std::string> table_names_;
+  mirror::NeighbourAgeing neighbour_ageing_;
 
   // Destroyed in reverse: workers end before the ports that they use.
   std::unique_ptr<rcu::Domain> domain_;
@@ -168,7 +189,7 @@ class Control final : public Api, private mirror::Listener {
   std::unique_ptr<dataplane::Dataplane> dataplane_;
   std::unique_ptr<L3Networks> l3_;
   std::unique_ptr<Suppression> suppression_;
-  std::unique_ptr<mirror::NeighbourAgeing> neighbour_ageing_;
+  std::unique_ptr<KernelPaths> kernel_paths_;
   std::unique_ptr<resolver::Resolver> resolver_;
   std::unique_ptr<resolver::Keepalive> keepalive_;
   std::vector<offload::Prepared> prepared_;  // by port
@@ -180,6 +201,7 @@ class Control final : public Api, private mirror::Listener {
 
   std::map<std::string, resolver::EncapId> tunnels_;  // every tunnel, of the configuration and of the shell
   std::map<std::string, dataplane::NetworkId> network_ids_;
+  std::map<PathKey, StaticPathRow> static_paths_;
   FlowStore flows_;
   std::deque<std::function<void(Status)>> reloads_;  // asked for: the first is under way
   std::future<config::Parsed> parsed_;               // for the first

@@ -30,6 +30,7 @@ Status Control::set_networks() {
     spec.learning = network.learning && !spec.routed;
     spec.flood = network.flood && !spec.routed;
     spec.max_macs = network.max_macs;
+    spec.max_macs_per_member = network.max_macs_per_member.value_or(network.max_macs);
     spec.suppress = network.suppress;
     for (const config::Member& member : network.ports) {
       const dataplane::PortIndex port = port_index(member.port);
@@ -46,6 +47,7 @@ Status Control::set_networks() {
   if (const Status set = dataplane_->set_networks(networks, terminations()); !set) return set;
   l3_->set(routed, Clock::now());
   suppression_->set(suppress_specs());
+  kernel_paths_->set(bridged_networks());
   // Of an l3 network the NIC is told nothing: its packets come to the workers.
   std::erase_if(networks, [](const dataplane::NetworkSpec& network) { return network.routed; });
   hardware_->set_networks(networks, network_ids_);
@@ -68,6 +70,26 @@ std::vector<SuppressSpec> Control::suppress_specs() const {
     }
   }
   return specs;
+}
+
+std::vector<BridgedNetwork> Control::bridged_networks() const {
+  std::vector<BridgedNetwork> bridged;
+  for (const config::Network& network : config_.networks) {
+    if (network.bridge.empty()) continue;
+    BridgedNetwork& spec = bridged.emplace_back();
+    spec.id = network_ids_.at(network.name);
+    spec.bridge = network.bridge;
+    for (const config::Member& member : network.ports) {
+      const dataplane::PortIndex index = port_index(member.port);
+      const std::string& netdev = config_.ports[index].netdev;
+      if (!member.vlan && !netdev.empty()) spec.ports.emplace_back(netdev, index);
+    }
+    for (const std::string& name : network.tunnels) {
+      const tunnel::Tunnel& tunnel = resolver_->at(tunnels_.at(name)).tunnel;
+      spec.tunnels.push_back({tunnel.vni, tunnel.remote, tunnels_.at(name)});
+    }
+  }
+  return bridged;
 }
 
 std::vector<L3Spec> Control::l3_specs() const {

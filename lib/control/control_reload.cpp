@@ -99,6 +99,7 @@ Status Control::check_reload(const Reload& reload) const {
   if (status)
     status = check_free("flow", reload.flows.added,
                         [this](const std::string& name) { return flows_.find(name) != nullptr; });
+  if (status) status = check_reload_paths(wanted);
   if (!status) return status;
   for (size_t i = 0; i < wanted.ports.size(); ++i) {
     const config::Port& port = wanted.ports[i];
@@ -182,6 +183,7 @@ void Control::apply_reload(const Reload& reload) {
   }
   const config::Config before = std::exchange(config_, reload.wanted);
   if (const Status set = set_networks(); !set) kLog.error("{}", set.error().message);
+  set_paths();
   apply_flows(reload);
   for (const resolver::EncapId id : gone) forget_encap(id);
   for (const uint16_t port : unused) holder_.release(port);

@@ -93,6 +93,7 @@ void Control::wait(TimePoint deadline, std::optional<std::string> tunnel, std::f
   }
   const auto unsettled = [this, tunnel]() -> std::optional<std::string> {
     if (!gids_->is_settled()) return "GIDs are being added or removed";
+    if (!kernel_paths_->is_settled()) return "the entries of kernel bridges are being read";
     if (l3_->is_behind()) return "the routes of l3 networks are not all entered yet";
     if (!tunnel) return std::nullopt;
     const auto found = tunnels_.find(*tunnel);

@@ -142,6 +142,22 @@ std::vector<EncapView> Control::encaps() {
   return views;
 }
 
+namespace {
+
+std::string origin_name(dataplane::Origin origin) {
+  switch (origin) {
+    case dataplane::Origin::learned:
+      return "learned";
+    case dataplane::Origin::kernel:
+      return "kernel";
+    case dataplane::Origin::configured:
+      break;
+  }
+  return "static";
+}
+
+}  // namespace
+
 std::vector<PathView> Control::paths() {
   std::map<dataplane::EncapId, std::string> names;
   for (const auto& [name, id] : tunnels_) names[id] = name;
@@ -157,7 +173,7 @@ std::vector<PathView> Control::paths() {
     else
       view.port = ports_[row.where.index()]->name();
     if (row.where.vlan() != 0) view.vlan = row.where.vlan();
-    view.origin = "learned";
+    view.origin = origin_name(row.origin);
     view.idle_s = row.idle_s;
     view.refs = row.refs;
   }
@@ -198,6 +214,7 @@ StatsView Control::stats() {
   view.moved = stats.moved;
   view.aged = stats.aged;
   view.learn_over_limit = stats.learn_over_limit;
+  view.learn_over_member_limit = stats.learn_over_member_limit;
   view.learn_dropped = stats.learn_dropped;
   for (const auto& [reason, name] : dataplane::kDropReasonNames)
     view.drops.emplace_back(name, stats.drops[static_cast<size_t>(reason)]);
@@ -225,7 +242,8 @@ Result<std::unique_ptr<Stream>> Control::monitor() {
 
 void Control::resync() {
   mirror_->resync();
-  neighbour_ageing_->refresh();
+  neighbour_ageing_.refresh();
+  kernel_paths_->refresh();
 }
 void Control::set_forwarding(bool on) { dataplane_->set_forwarding(on); }
 void Control::shutdown() { loop_.stop(); }

@@ -129,7 +129,8 @@ struct StatsView {
   uint64_t marked = 0;      // of the encapsulated: a plain NIC writes their headers
   uint64_t suppressed = 0;  // ARP and ND answered here
   uint64_t flooded = 0, checksums_completed = 0, checksums_unfinished = 0;
-  uint64_t learned = 0, moved = 0, aged = 0, learn_over_limit = 0, learn_dropped = 0;
+  uint64_t learned = 0, moved = 0, aged = 0, learn_over_limit = 0, learn_over_member_limit = 0,
+           learn_dropped = 0;
   std::vector<std::pair<std::string, uint64_t>> drops;  // every reason, zeros included
   std::vector<LcoreView> lcores;
   RulesView rules;

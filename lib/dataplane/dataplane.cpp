@@ -5,6 +5,7 @@
 #include <rte_pause.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "dataplane/fdb.hpp"
 #include "dataplane/state.hpp"
@@ -49,10 +50,7 @@ Dataplane::Dataplane(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Result<std::unique_ptr<Dataplane>> Dataplane::create(const Setup& setup) {
   if (auto status = check(setup); !status) return tl::make_unexpected(status.error());
   auto state = std::make_unique<State>(*setup.domain, setup.ports);
-  auto hash = FdbHash::create("culvert_fdb", setup.fdb_capacity + setup.fdb_capacity / 8, *setup.domain);
-  if (!hash) return tl::make_unexpected(hash.error());
   state->shared.domain = setup.domain;
-  state->shared.fdb = std::move(*hash);
   for (size_t i = 0; i < state->ports.size(); ++i)
     state->shared.neighbours.push_back(std::make_unique<fib::Families>(state->routes_retired));
   std::vector<const std::atomic<uint32_t>*> stamps;
@@ -62,7 +60,10 @@ Result<std::unique_ptr<Dataplane>> Dataplane::create(const Setup& setup) {
     stamps.push_back(worker->stamps().get());
   }
   deal_queues(state->ports, state->workers);
-  state->fdb = std::make_unique<Fdb>(*state->shared.fdb, setup.fdb_capacity, std::move(stamps));
+  auto fdb =
+      Fdb::create(state->shared.fdb, state->retired, *setup.domain, setup.fdb_capacity, std::move(stamps));
+  if (!fdb) return tl::make_unexpected(fdb.error());
+  state->fdb = std::move(*fdb);
   if (auto status = state->publish_snapshot(); !status) return tl::make_unexpected(status.error());
   return std::unique_ptr<Dataplane>(new Dataplane(std::move(state)));
 }
@@ -158,10 +159,10 @@ void Dataplane::remove_port(PortIndex port) {
   (void)state_->publish_snapshot();
 }
 
-Status Dataplane::add_path(NetworkId network, const net::Mac& mac, Where where) {
+Status Dataplane::add_path(NetworkId network, const net::Mac& mac, Where where, Origin origin) {
   if (!state_->is_member(network, where))
     return error("{}: neither a port nor an encap of network {}", mac, network);
-  if (!state_->fdb->add_static({network, mac}, where, state_->pulse.now_s))
+  if (!state_->fdb->put({network, mac}, where, origin, state_->pulse.now_s))
     return error("{}: the FDB is full", mac);
   state_->publish_pulse(true);
   return {};
@@ -178,7 +179,36 @@ void Dataplane::remove_binding(NetworkId network, const net::IpAddr& ip) {
   if (state_->bindings != nullptr) state_->bindings->remove({ip, 0, network});
 }
 
+bool Dataplane::remove_path(NetworkId network, const net::Mac& mac, Origin origin) {
+  if (!state_->fdb->remove({network, mac}, origin)) return false;
+  state_->publish_pulse(true);
+  return true;
+}
+
+size_t Dataplane::flush_paths(NetworkId network) {
+  const size_t gone = state_->fdb->remove_if([&](StationKey station, Where, Origin origin) {
+    return station.network() == network && origin == Origin::learned;
+  });
+  if (gone != 0) state_->publish_pulse(true);
+  return gone;
+}
+
+std::optional<Origin> Dataplane::path_origin(NetworkId network, const net::Mac& mac) const {
+  return state_->fdb->origin_of({network, mac});
+}
+
 void Dataplane::set_path_listener(PathListener listener) { state_->fdb->set_listener(std::move(listener)); }
+
+void Dataplane::set_collector_period(std::chrono::seconds period) {
+  using std::chrono::seconds;
+  period = std::clamp(period, seconds(1), seconds(std::chrono::years(1)));
+  state_->set_collector_period(static_cast<uint32_t>(period.count()));
+}
+
+void Dataplane::set_path_buckets(size_t count) {
+  count = std::bit_ceil(std::clamp(count, kMinPathBuckets, kMaxPathBuckets));
+  state_->shared.path_buckets.store(count, std::memory_order_relaxed);
+}
 
 void Dataplane::touch(NetworkId network, const net::Mac& mac) {
   state_->fdb->touch({network, mac}, state_->pulse.now_s);
@@ -188,12 +218,13 @@ bool Dataplane::poll(TimePoint now, size_t budget) {
   const bool tick = state_->set_time(now);
   const State::Learned learned = state_->learn(budget);
   const size_t aged = state_->collect(budget);
+  const bool grows = state_->fdb->grow(4 * budget, state_->pulse.now_s);
   if (tick || learned.moved || aged != 0) state_->publish_pulse(true);
   state_->hear_bindings(tick, budget);
   state_->tell_wanted_neighbours();
   const size_t freed = state_->retired.reclaim(budget);
   const size_t freed_routes = state_->routes_retired.reclaim(4 * budget);
-  return learned.more || freed == budget || freed_routes == 4 * budget || state_->collecting;
+  return learned.more || freed == budget || freed_routes == 4 * budget || state_->collecting || grows;
 }
 
 Fence Dataplane::fence() {

@@ -46,7 +46,7 @@ struct Setup {
   std::vector<PortSetup> ports;  // PortIndex is the place in this list
   std::vector<unsigned> lcores;  // one worker each; none of them the main lcore
   rcu::Domain* domain = nullptr;
-  size_t fdb_capacity = 1u << 17;  // MACs of all networks together; at most 2^24
+  size_t fdb_capacity = 1u << 20;  // the most MACs, of all networks together; at most 2^24
 };
 
 // Why set_encap() is given no rule; the drop reason of the packets meanwhile.
@@ -66,10 +66,11 @@ struct NetworkSpec {
   bool flood = true;
   std::vector<PortIndex> ports;
   std::vector<EncapId> encaps;
-  uint32_t max_macs = 65536;
-  bool routed = false;            // an l3 network: it learns nothing, and routes by routes(id)
-  std::vector<VlanMember> vlans;  // of an l2 network: beside whole ports
-  bool suppress = false;          // of an l2 network: answers ARP and ND for stations that are known
+  uint32_t max_macs = 65536;                  // learned ones
+  uint32_t max_macs_per_member = UINT32_MAX;  // likewise, behind one of its members
+  bool routed = false;                        // an l3 network: it learns nothing, and routes by routes(id)
+  std::vector<VlanMember> vlans;              // of an l2 network: beside whole ports
+  bool suppress = false;  // of an l2 network: answers ARP and ND for stations that are known
 
   bool operator==(const NetworkSpec&) const = default;
 };
@@ -97,7 +98,9 @@ struct FlowRule {
   bool operator==(const FlowRule&) const = default;
 };
 
-enum class Origin : uint8_t { learned, configured };  // configured: "static" to the user
+// Who says where a MAC is; of two for one MAC the later in this list decides. configured: "static" to the
+// user.
+enum class Origin : uint8_t { learned, kernel, configured };
 
 struct PathRow {
   NetworkId network = 0;
@@ -108,7 +111,7 @@ struct PathRow {
   uint32_t refs = 0;    // workers that used it within the last two collector periods
 };
 
-// A change of one FDB row. Moved: to `where`, or from learned to configured; gone: `where` is its last place.
+// A change of one FDB row. Moved: to `where`, or to another origin; gone: `where` is its last place.
 struct PathEvent {
   enum class Kind : uint8_t { appeared, moved, gone };
   Kind kind = Kind::appeared;
@@ -141,6 +144,7 @@ struct Stats {
   uint64_t checksums_unfinished = 0;  // outer UDP checksums accepted though the kernel had not finished them
   uint64_t learned = 0, moved = 0, aged = 0;       // FDB rows
   uint64_t learn_over_limit = 0;                   // refused: max_macs of the network, or the FDB is full
+  uint64_t learn_over_member_limit = 0;            // refused: max_macs_per_member of the network
   uint64_t learn_dropped = 0;                      // requests that found the ring to the control lcore full
   std::array<uint64_t, kDropReasonCount> drops{};  // by DropReason
   std::vector<LcoreStats> lcores;
@@ -159,9 +163,6 @@ struct Fence {
 
 class Dataplane {
  public:
-  // The period M of the collector: what was idle for 2*M is removed, looked for every M.
-  static constexpr std::chrono::seconds kCollectorPeriod{30};
-
   // Makes the workers and shares the ports' queues out among them; nothing runs yet, no network exists, and
   // every port is an underlay port. Error: no memory, or a lcore or port that cannot be used.
   static Result<std::unique_ptr<Dataplane>> create(const Setup& setup);
@@ -197,9 +198,16 @@ class Dataplane {
   // The whole list, each time. A packet that the NIC has decapsulated names its tunnel by the Rx mark encap
   // + 1. Error: two alike, or an IPv6 one; then nothing has changed.
   Status set_terminations(std::vector<Termination> terminations);
-  // A static row: neither learning nor the collector touches it, set_networks() does when it is no member any
-  // more. Error: not a member of the network, or the FDB is full.
-  Status add_path(NetworkId network, const net::Mac& mac, Where where);
+  // A row of the kernel's or the user's: neither learning nor the collector touches it, set_networks() does
+  // when it is no member any more. One of an origin above `origin` stays as it is. Error: not a member of the
+  // network, or the FDB is full.
+  Status add_path(NetworkId network, const net::Mac& mac, Where where, Origin origin = Origin::configured);
+  // False: there is no row of that origin.
+  bool remove_path(NetworkId network, const net::Mac& mac, Origin origin);
+  // The learned rows of the network go. Returns how many.
+  size_t flush_paths(NetworkId network);
+  // nullopt: there is no row.
+  std::optional<Origin> path_origin(NetworkId network, const net::Mac& mac) const;
   // The station of a network that suppresses ARP and ND which has the IP, as the kernel knows it: whoever
   // asks for it is answered while the FDB has the MAC. What stations say of themselves is found out without.
   // Error: the table is full, or there is no such network.
@@ -215,9 +223,15 @@ class Dataplane {
   // Unknown ids are ignored. The counters stay readable until the id is used again.
   void remove_flow(FlowId id);
   // `listener` is told of each change of the FDB, on the control lcore, in order, from within poll(),
-  // set_networks() and add_path(). It must not call those, nor set_path_listener(). What is there already it
-  // is not told: see paths(). Empty: nobody is told.
+  // set_networks(), add_path(), remove_path() and flush_paths(). It must not call those, nor
+  // set_path_listener(). What is there already it is not told: see paths(). Empty: nobody is told.
   void set_path_listener(PathListener listener);
+  // The period M of the collector, at least a second, 30 s at first: what was idle for 2*M is removed, looked
+  // for every M.
+  void set_collector_period(std::chrono::seconds period);
+  // The N buckets of each worker's path table: rounded up to a power of two, from kMinPathBuckets to
+  // kMaxPathBuckets. A worker changes over by itself, in its next turn, and begins with an empty table.
+  void set_path_buckets(size_t count);
   // The row was used by the NIC: its idle time begins anew. A row that is not there is ignored.
   void touch(NetworkId network, const net::Mac& mac);
   // Instead of PortSetup::own_macs, e.g. after the kernel link's MAC has changed.
@@ -255,8 +269,8 @@ class Dataplane {
 
   // The control lcore's turn; call it at least every 10 ms or so, since learning waits for it. Tells the
   // workers the time, decides at most `budget` learning requests, looks at `budget` FDB rows of the
-  // collector's round if one is due, and reclaims up to `budget` retired objects. `now` never goes back.
-  // Returns true when it left work for the next turn.
+  // collector's round if one is due, copies four times as many where the FDB grows, and reclaims up to
+  // `budget` retired objects. `now` never goes back. Returns true when it left work for the next turn.
   bool poll(TimePoint now, size_t budget);
 
   // Stands for the present moment. Once it has passed, every packet that a worker handled by what was

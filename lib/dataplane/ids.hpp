@@ -22,6 +22,11 @@ inline constexpr size_t kMaxNetworks = 4096;
 inline constexpr size_t kMaxHops = 1u << 18;
 inline constexpr NetworkId kNoNetwork = 0xffff;
 
+// Of a worker's path table, four paths each.
+inline constexpr size_t kMinPathBuckets = 2;
+inline constexpr size_t kDefaultPathBuckets = 1024;
+inline constexpr size_t kMaxPathBuckets = 1u << 18;
+
 // Where a MAC is: behind a port, behind one VLAN of a port (a trunk), or behind a tunnel's encap.
 class Where {
  public:

@@ -14,6 +14,7 @@ namespace culvert::dataplane {
 struct LearnRequest {
   StationKey station;
   Where where;
+  uint32_t epoch = 0;  // of the FDB that had it elsewhere: in another one it is another request
 
   uint64_t hash() const { return station.bits * 0x9e3779b97f4a7c15; }
   bool operator==(const LearnRequest&) const = default;

@@ -7,7 +7,7 @@
 // which also stamps the row as used. So a path follows its FDB row within a turn of the control loop, and
 // nobody has to find the entries of a row.
 //
-// Four ways of 16 bytes: a set is one cache line, and a look-up touches one line.
+// Four ways of 16 bytes: a bucket is one cache line, and a look-up touches one line.
 #pragma once
 
 #include <rte_common.h>
@@ -24,56 +24,58 @@ namespace culvert::dataplane {
 
 class PathTable {
  public:
-  // `sets` is a power of two, at least 2.
-  explicit PathTable(size_t sets) : sets_(sets), shift_(64 - std::countr_zero(sets)) {}
+  // `buckets` is a power of two, at least 2.
+  explicit PathTable(size_t buckets) : buckets_(buckets), shift_(64 - std::countr_zero(buckets)) {}
 
-  void prefetch(StationKey key) const { rte_prefetch0(&sets_[index(key)]); }
+  size_t bucket_count() const { return buckets_.size(); }
+
+  void prefetch(StationKey key) const { rte_prefetch0(&buckets_[index(key)]); }
 
   // Nowhere: not here, or of an earlier epoch.
   Where find(StationKey key, uint32_t epoch) const {
-    const Set& set = sets_[index(key)];
+    const Bucket& bucket = buckets_[index(key)];
     for (size_t way = 0; way < kWays; ++way)
-      if (set.keys[way] == key && set.epochs[way] == epoch) return set.where[way];
+      if (bucket.keys[way] == key && bucket.epochs[way] == epoch) return bucket.where[way];
     return {};
   }
 
   // Puts it in place of its own earlier entry, else of the one that was validated longest ago.
   void insert(StationKey key, Where where, uint32_t epoch) {
-    Set& set = sets_[index(key)];
+    Bucket& bucket = buckets_[index(key)];
     size_t victim = 0;
     uint32_t greatest_age = 0;
     for (size_t way = 0; way < kWays; ++way) {
-      if (set.keys[way] == key) {
+      if (bucket.keys[way] == key) {
         victim = way;
         break;
       }
-      // All of this epoch: the way that `rotor_` points at goes, so that one set is not one way.
-      const uint32_t age = (epoch - set.epochs[way]) * 2 + (way == rotor_ % kWays ? 1 : 0);
+      // All of this epoch: the way that `rotor_` points at goes, so that one bucket is not one way.
+      const uint32_t age = (epoch - bucket.epochs[way]) * 2 + (way == rotor_ % kWays ? 1 : 0);
       if (age < greatest_age) continue;
       greatest_age = age;
       victim = way;
     }
     ++rotor_;
-    set.keys[victim] = key;
-    set.where[victim] = where;
-    set.epochs[victim] = epoch;
+    bucket.keys[victim] = key;
+    bucket.where[victim] = where;
+    bucket.epochs[victim] = epoch;
   }
 
  private:
   static constexpr size_t kWays = 4;
 
   // Epoch 0 is never the present one: an empty way matches nothing.
-  struct alignas(RTE_CACHE_LINE_SIZE) Set {
+  struct alignas(RTE_CACHE_LINE_SIZE) Bucket {
     std::array<StationKey, kWays> keys{};
     std::array<Where, kWays> where{};
     std::array<uint32_t, kWays> epochs{};
   };
-  static_assert(sizeof(Set) == 64);
+  static_assert(sizeof(Bucket) == 64);
 
   // Multiplicative hashing: the high bits of the product depend on all 64 of the key.
   size_t index(StationKey key) const { return key.bits * 0x9e3779b97f4a7c15 >> shift_; }
 
-  std::vector<Set> sets_;
+  std::vector<Bucket> buckets_;
   int shift_;
   uint32_t rotor_ = 0;
 };

@@ -51,7 +51,7 @@ struct Shared {
   std::unique_ptr<rcu::Published<EncapSlot>[]> encaps { new rcu::Published<EncapSlot>[ kMaxEncaps ] };
   // By PortIndex; null: no flows.
   std::unique_ptr<rcu::Published<PortFlows>[]> flows { new rcu::Published<PortFlows>[ kMaxPorts ] };
-  std::unique_ptr<FdbHash> fdb;
+  rcu::Published<FdbHash> fdb;  // never null; a larger one as it grows
   // Made before the first snapshot with a network that suppresses is published; null until then.
   std::unique_ptr<BindingHash> bindings;
   // What routes, and neighbours, lead to: by HopId. That of kNoRoute is null for good.
@@ -62,6 +62,9 @@ struct Shared {
   // Release by the control lcore after the change of the FDB that began the epoch, acquire by workers: who
   // sees the epoch sees the change.
   std::atomic<uint64_t> pulse{Pulse{}.pack()};
+  // What each worker's path table shall have. Relaxed: the table is the worker's own, nothing else goes with
+  // it.
+  std::atomic<size_t> path_buckets{kDefaultPathBuckets};
   std::atomic<uint64_t> fence{0};  // number of the latest Dataplane::fence()
   std::atomic<bool> forwarding{true};
   std::atomic<bool> running{true};

@@ -49,14 +49,15 @@ Status add_network(Snapshot& snapshot, const NetworkSpec& spec, const RoutesOf& 
     if (encap_taken[encap]) return error("network {}: encap {} is in a network already", spec.id, encap);
     encap_taken[encap] = true;
   }
-  network = {true,
-             spec.learning,
-             spec.flood,
-             spec.max_macs,
-             spec.routed ? routes.at(spec.id).get() : nullptr,
-             std::move(ports),
-             spec.encaps,
-             spec.suppress};
+  network = {.exists = true,
+             .learning = spec.learning,
+             .flood = spec.flood,
+             .max_macs = spec.max_macs,
+             .max_macs_per_member = spec.max_macs_per_member,
+             .routes = spec.routed ? routes.at(spec.id).get() : nullptr,
+             .ports = std::move(ports),
+             .encaps = spec.encaps,
+             .suppress = spec.suppress};
   snapshot.suppresses |= spec.suppress;
   return {};
 }

@@ -36,6 +36,7 @@ struct Network {
   bool learning = false;
   bool flood = false;
   uint32_t max_macs = 0;
+  uint32_t max_macs_per_member = 0;
   const fib::Families* routes = nullptr;  // null: an l2 network
   std::vector<Where> ports;               // whole ports and VLANs of ports
   std::vector<EncapId> encaps;

@@ -15,45 +15,35 @@ bool same_stations(const Frame& a, const Frame& b) {
 }  // namespace
 
 void Worker::find_destinations(Frames& frames) {
+  static_assert(PathLookup::kMost >= 2 * kBurst);
   const std::span<Frame> all = frames.all();
+  std::array<StationKey, 2 * kBurst> stations;
+  std::array<Where, 2 * kBurst> where;
+  size_t count = 0;
   for (size_t i = 0; i < all.size(); ++i) {
     if (i != 0 && same_stations(all[i], all[i - 1])) continue;
-    paths_.prefetch(all[i].source);
-    paths_.prefetch(all[i].destination);
+    stations[count++] = all[i].source;
+    stations[count++] = all[i].destination;
   }
+  paths_.find({stations.data(), count}, *fdb_, stamps_.get(), pulse_, where);
+  size_t next = 0;
   for (size_t i = 0; i < all.size(); ++i) {
     Frame& frame = all[i];
     if (i != 0 && same_stations(frame, all[i - 1])) {
       frame.to = all[i - 1].to;
       continue;
     }
-    if (look_up(frame.source) != frame.from) [[unlikely]]
+    if (where[next++] != frame.from) [[unlikely]]
       ask_to_learn(frame);
-    frame.to = frame.destination.is_group() ? Where{} : look_up(frame.destination);
+    const Where to = where[next++];
+    frame.to = frame.destination.is_group() ? Where{} : to;
   }
-}
-
-Where Worker::look_up(StationKey station) {
-  const Where where = paths_.find(station, pulse_.epoch);
-  if (!where.is_nowhere()) [[likely]]
-    return where;
-  return look_up_fdb(station);
-}
-
-// The first use in this epoch: the FDB's answer is kept, and its row is marked as used.
-Where Worker::look_up_fdb(StationKey station) {
-  const auto value = shared_.fdb->find(station);
-  if (!value) return {};
-  const FdbValue found = FdbValue::unpack(*value);
-  stamps_[found.row].store(pulse_.now_s, std::memory_order_relaxed);
-  paths_.insert(station, found.where, pulse_.epoch);
-  return found.where;
 }
 
 void Worker::ask_to_learn(const Frame& frame) {
   const Network* const network = snapshot_->network(frame.source.network());
   if (network == nullptr || !network->learning) return;
-  const LearnRequest request{frame.source, frame.from};
+  const LearnRequest request{frame.source, frame.from, pulse_.epoch};
   if (!filter_.admit(request, rte_rdtsc())) return;
   if (!learning_.push(request)) counters_.learn_dropped.add();
 }

@@ -39,7 +39,7 @@ bool Worker::answer(const Frame& frame) {
   if (!binding) return false;
   const BindingValue known = BindingValue::unpack(*binding);
   const StationKey station{id, known.mac_bits};
-  const auto row = shared_.fdb->find(station);  // without a stamp: who is asked for is not in use by that
+  const auto row = fdb_->find(station);  // without a stamp: who is asked for is not in use by that
   if (!row || station == frame.source) return false;
   if (FdbValue::unpack(*row).where == frame.from) {
     drop(frame.in, frame.mbuf, DropReason::same_port);  // it has heard the question itself

@@ -26,7 +26,7 @@ uint32_t Dataplane::State::seconds(TimePoint now) const {
 bool Dataplane::State::set_time(TimePoint now) {
   if (!started) {
     started = now;
-    next_round_s = pulse.now_s + static_cast<uint32_t>(kCollectorPeriod.count());
+    next_round_s = pulse.now_s + period_s;
   }
   const uint32_t before = std::exchange(pulse.now_s, seconds(now));
   return pulse.now_s != before;
@@ -49,20 +49,10 @@ Dataplane::State::Learned Dataplane::State::learn(size_t budget) {
       // Asked before the network changed, perhaps.
       const Network* const network = shared.snapshot.load()->network(request->station.network());
       if (network == nullptr || !network->learning || !network->has(request->where)) continue;
-      switch (fdb->learn(request->station, request->where, network->max_macs, pulse.now_s)) {
-        case Fdb::Verdict::unchanged:
-          break;
-        case Fdb::Verdict::added:
-          ++learned;
-          break;
-        case Fdb::Verdict::moved:
-          ++moved;
-          result.moved = true;
-          break;
-        case Fdb::Verdict::refused:
-          ++over_limit;
-          break;
-      }
+      const Fdb::Limits limits{network->max_macs, network->max_macs_per_member};
+      const auto verdict = fdb->learn(request->station, request->where, limits, pulse.now_s);
+      ++verdicts[static_cast<size_t>(verdict)];
+      result.moved |= verdict == Fdb::Verdict::moved;
     }
     result.more |= left == 0;
   }
@@ -70,15 +60,20 @@ Dataplane::State::Learned Dataplane::State::learn(size_t budget) {
   return result;
 }
 
+// A shorter period is due that much earlier.
+void Dataplane::State::set_collector_period(uint32_t wanted_s) {
+  next_round_s = std::min(next_round_s, pulse.now_s + wanted_s);
+  period_s = wanted_s;
+}
+
 size_t Dataplane::State::collect(size_t budget) {
-  constexpr auto kPeriodS = static_cast<uint32_t>(kCollectorPeriod.count());
   if (!collecting) {
     if (pulse.now_s < next_round_s) return 0;
-    next_round_s = pulse.now_s + kPeriodS;
+    next_round_s = pulse.now_s + period_s;
     collector_row = 0;
     collecting = true;
   }
-  const size_t gone = fdb->collect(collector_row, budget, pulse.now_s, 2 * kPeriodS);
+  const size_t gone = fdb->collect(collector_row, budget, pulse.now_s, 2 * period_s);
   collecting = collector_row < fdb->extent();
   aged += gone;
   return gone;
@@ -104,7 +99,7 @@ void Dataplane::State::hear_bindings(bool sweep, size_t budget) {
     }
   if (!sweep) return;
   bindings->sweep(
-      budget, pulse.now_s, [this](StationKey station) { return shared.fdb->find(station).has_value(); },
+      budget, pulse.now_s, [this](StationKey station) { return fdb->origin_of(station).has_value(); },
       [this](NetworkId network) { return suppresses(network); });
 }
 
@@ -114,8 +109,8 @@ bool Dataplane::State::suppresses(NetworkId id) const {
 }
 
 void Dataplane::State::forget_strangers() {
-  const size_t gone =
-      fdb->remove_if([&](StationKey station, Where where) { return !is_member(station.network(), where); });
+  const size_t gone = fdb->remove_if(
+      [&](StationKey station, Where where, Origin) { return !is_member(station.network(), where); });
   if (gone != 0) publish_pulse(true);
 }
 

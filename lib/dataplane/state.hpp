@@ -2,6 +2,7 @@
 // retired.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -35,6 +36,7 @@ struct Dataplane::State {
   // True when a second has passed.
   bool set_time(TimePoint now);
   Learned learn(size_t budget);
+  void set_collector_period(uint32_t period_s);
   // Returns the rows that went.
   size_t collect(size_t budget);
   // Removes the FDB rows that point at what is no member of their network.
@@ -74,12 +76,14 @@ struct Dataplane::State {
   std::unordered_map<FlowId, EncapCounters> flow_base;    // the same
 
   std::optional<TimePoint> started;
-  Pulse pulse;                // as published last
-  size_t next_ring = 0;       // the worker whose requests come first in the next turn
-  uint32_t next_round_s = 0;  // of the collector
+  Pulse pulse;             // as published last
+  size_t next_ring = 0;    // the worker whose requests come first in the next turn
+  uint32_t period_s = 30;  // of the collector
+  uint32_t next_round_s = 0;
   size_t collector_row = 0;
   bool collecting = false;
-  uint64_t learned = 0, moved = 0, aged = 0, over_limit = 0;
+  std::array<uint64_t, 6> verdicts{};  // on what was to be learned, by Fdb::Verdict
+  uint64_t aged = 0;
 };
 
 }  // namespace culvert::dataplane

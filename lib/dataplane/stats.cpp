@@ -6,7 +6,7 @@
 namespace culvert::dataplane {
 
 std::vector<PathRow> Dataplane::paths(TimePoint now) const {
-  return state_->fdb->rows(state_->seconds(now), static_cast<uint32_t>(2 * kCollectorPeriod.count()));
+  return state_->fdb->rows(state_->seconds(now), 2 * state_->period_s);
 }
 
 Stats Dataplane::stats() const {
@@ -29,10 +29,12 @@ Stats Dataplane::stats() const {
     stats.lcores.push_back({worker->lcore(), counters.rx.read(), counters.tx.read(),
                             static_cast<double>(counters.busy_permille.read()) / 10});
   }
-  stats.learned = state_->learned;
-  stats.moved = state_->moved;
+  const auto verdicts = [&](Fdb::Verdict verdict) { return state_->verdicts[static_cast<size_t>(verdict)]; };
+  stats.learned = verdicts(Fdb::Verdict::added);
+  stats.moved = verdicts(Fdb::Verdict::moved);
   stats.aged = state_->aged;
-  stats.learn_over_limit = state_->over_limit;
+  stats.learn_over_limit = verdicts(Fdb::Verdict::over_limit) + verdicts(Fdb::Verdict::full);
+  stats.learn_over_member_limit = verdicts(Fdb::Verdict::over_member_limit);
   return stats;
 }
 

@@ -7,19 +7,15 @@
 
 namespace culvert::dataplane {
 
-namespace {
-constexpr size_t kPathSets = 4096;  // 16384 paths in 256 KiB: within the second-level cache
-}  // namespace
-
 Worker::Worker(Shared& shared, std::span<const PortSetup> ports, unsigned index, unsigned lcore,
                size_t fdb_rows)
     : shared_(shared),
       lcore_(lcore),
       tx_(ports.size()),
-      paths_(kPathSets),
+      paths_(shared.path_buckets.load(std::memory_order_relaxed)),
       counters_(ports.size()),
-      stamps_(new std::atomic<uint32_t>[fdb_rows] {}),
-      hop_stamps_(new std::atomic<uint32_t>[kMaxHops] {}) {
+      stamps_(make_stamps(fdb_rows)),
+      hop_stamps_(make_stamps(kMaxHops)) {
   for (size_t i = 0; i < ports.size(); ++i) {
     tx_[i].pool = ports[i].port->pool();
     tx_[i].port_id = ports[i].port->id();
@@ -68,6 +64,8 @@ unsigned Worker::turn() {
     answer_fence(fence);
   pulse_ = Pulse::unpack(shared_.pulse.load(std::memory_order_acquire));  // see Shared::pulse
   snapshot_ = shared_.snapshot.load();
+  fdb_ = shared_.fdb.load();
+  paths_.set_buckets(shared_.path_buckets.load(std::memory_order_relaxed));
   unsigned received = 0;
   for (const RxQueue& queue : queues_) received += poll(queue);
   shared_.domain->quiescent(lcore_);  // from here on nothing that was loaded above is used

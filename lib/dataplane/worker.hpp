@@ -24,10 +24,10 @@
 #include <vector>
 
 #include "dataplane/counters.hpp"
-#include "dataplane/fdb.hpp"
 #include "dataplane/learning.hpp"
-#include "dataplane/path_table.hpp"
+#include "dataplane/path_lookup.hpp"
 #include "dataplane/shared.hpp"
+#include "dataplane/stamps.hpp"
 #include "fib/families.hpp"
 #include "port/port.hpp"
 
@@ -154,8 +154,6 @@ class Worker {
   void ask_for_neighbour(PortIndex port, const net::IpAddr& ip);
   bool answer(const Frame& frame);
   void tell_binding(const BindingHeard& heard);
-  Where look_up(StationKey station);
-  Where look_up_fdb(StationKey station);
   void ask_to_learn(const Frame& frame);
   bool to_member(const Frame& frame, rte_mbuf* mbuf, Where member);
   bool into_tunnel(const Frame& frame, rte_mbuf* mbuf, EncapId encap);
@@ -174,7 +172,7 @@ class Worker {
   std::vector<RxQueue> queues_;
   std::vector<TxBurst> tx_;       // by PortIndex
   std::vector<PortIndex> dirty_;  // ports that got packets from this burst
-  PathTable paths_;
+  PathLookup paths_;
   LearnFilter filter_{kLearnAgainMs};
   NeighbourFilter neighbour_filter_{kNeighbourAgainMs};
   BindingFilter binding_filter_{kBindingAgainMs};
@@ -185,6 +183,7 @@ class Worker {
 
   // Good for one turn.
   const Snapshot* snapshot_ = nullptr;
+  const FdbHash* fdb_ = nullptr;
   Pulse pulse_;
 
   // The fence at hand, 0: none, and where it is waited for.

@@ -49,4 +49,10 @@ netlink::NeighbourTimes NeighbourAgeing::of(int ifindex, const net::IpAddr& ip) 
   return {};
 }
 
+netlink::NeighbourCache NeighbourAgeing::cache() const {
+  const auto found = known_.find({0, true});
+  return found != known_.end() ? found->second.cache.value_or(netlink::NeighbourCache{})
+                               : netlink::NeighbourCache{};
+}
+
 }  // namespace culvert::mirror

@@ -33,6 +33,10 @@ class NeighbourAgeing {
 
   // The kernel's own defaults where nothing is known yet.
   netlink::NeighbourTimes of(int ifindex, const net::IpAddr& ip) const;
+  // Of the IPv4 table (arp_cache).
+  netlink::NeighbourCache cache() const;
+  // An answer is on its way.
+  bool is_reading() const { return reading_; }
 
  private:
   using Key = std::pair<int, bool>;  // ifindex, is_v4

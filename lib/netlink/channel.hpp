@@ -21,6 +21,7 @@ struct SocketOptions {
   std::string netns;                // name or path; empty: the caller's namespace
   size_t receive_buffer_bytes = 0;  // SO_RCVBUFFORCE; 0: the system's default
   bool events = false;  // join the multicast groups of links, addresses, neighbours, routes, nexthops, rules
+  bool neighbours_only = false;  // of these: neighbours alone, which entries of bridges' FDBs are too
 };
 
 // What one receive() found.

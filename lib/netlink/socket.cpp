@@ -62,6 +62,7 @@ Result<Socket> Socket::open_here(const SocketOptions& options) {
   }
   if (options.events) {
     for (const int group : kEventGroups) {
+      if (options.neighbours_only && group != RTNLGRP_NEIGH) continue;
       if (const int code = nl_socket_add_membership(handle.get(), group); code < 0)
         return error("netlink socket: cannot join group {}: {}", group, nl_geterror(code));
     }

@@ -13,9 +13,11 @@
 
 #include <rte_hash.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 
@@ -53,6 +55,19 @@ class Hash {
     if (rte_hash_lookup_data(hash_.get(), &key, &value) < 0) return std::nullopt;
     annotate_found();
     return reinterpret_cast<uint64_t>(value);
+  }
+
+  // Likewise for at most 64 keys at once; their cache misses overlap. The bit of each key that is there is
+  // set, and its value is in values[]; the others are undefined.
+  uint64_t find(std::span<const Key* const> keys, std::span<uint64_t> values) const {
+    std::array<void*, RTE_HASH_LOOKUP_BULK_MAX> data;
+    uint64_t found = 0;
+    // The keys are only read: the type says so twice over, but not in C.
+    auto** raw = reinterpret_cast<const void**>(const_cast<const Key**>(keys.data()));
+    rte_hash_lookup_bulk_data(hash_.get(), raw, static_cast<uint32_t>(keys.size()), &found, data.data());
+    for (size_t i = 0; i < keys.size(); ++i) values[i] = reinterpret_cast<uint64_t>(data[i]);
+    if (found != 0) annotate_found();
+    return found;
   }
 
   // The writer. Adds the key or changes its value. False: no place left; nothing has changed.

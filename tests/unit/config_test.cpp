@@ -282,9 +282,29 @@ INSTANTIATE_TEST_SUITE_P(
             "IPv6 address: not supported yet"},
         Bad{TUNNEL ", @key: 1}", "not supported yet"}, Bad{TUNNEL ", @vsid: 1}", "not supported yet"},
         Bad{TUNNEL ", @flow_id: 1}", "not supported yet"},
-        Bad{NETWORK "suppress: @yes}\n", "'yes' is neither true nor false"},
-        Bad{NETWORK "@bridge: br0}\n", "networks[0].bridge: not supported yet"},
-        Bad{NETWORK "@paths: []}\n", "networks[0].paths: not supported yet"}));
+        Bad{NETWORK "suppress: @yes}\n", "'yes' is neither true nor false"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    StaticPaths, BadConfig,
+    testing::Values(
+        Bad{NETWORK "bridge: @'a/b'}\n", "networks[0].bridge: 'a/b' is no"},
+        Bad{NETWORK "max_macs_per_member: @0}\n", "'0' is no number from 1 to 16777216"},
+        Bad{NETWORK "paths: @{mac: '02:00:00:00:00:01'}}\n", "networks[0].paths is a map; expected a list"},
+        Bad{TUNNEL "}\n" NETWORK "tunnels: [t], paths: [@{tunnel: t}]}\n",
+            "networks[0].paths[0] lacks the key 'mac'"},
+        Bad{TUNNEL "}\n" NETWORK "tunnels: [t], paths: [{mac: @'01:00:00:00:00:01', tunnel: t}]}\n",
+            "networks[0].paths[0].mac: '01:00:00:00:00:01' is a group's"},
+        Bad{TUNNEL "}\n" NETWORK "tunnels: [t], paths: [{mac: '02:00:00:00:00:01', tunnel: t, @tunel: t}]}\n",
+            "did you mean 'tunnel'?"},
+        Bad{TUNNEL "}\n" NETWORK "paths: [{mac: '02:00:00:00:00:01', tunnel: @t}]}\n",
+            "networks[0].paths[0].tunnel: 't' is no tunnel of the network; its tunnels: none"},
+        Bad{PORT "}\n" NETWORK "ports: [p], paths: [{mac: '02:00:00:00:00:01', port: @q}]}\n",
+            "'q' is no port of the network; its ports: p"},
+        Bad{PORT "}\n" NETWORK "ports: [p], paths: [@{mac: '02:00:00:00:00:01'}]}\n",
+            "networks[0].paths[0] leads nowhere; expected one of 'tunnel' and 'port'"},
+        Bad{PORT "}\n" NETWORK "ports: [p], paths: [{mac: '02:00:00:00:00:01', port: p}, "
+                 "{mac: @'02:00:00:00:00:01', port: p}]}\n",
+            "in networks[0].paths the mac '02:00:00:00:00:01' stands twice; its first is on line"}));
 
 #define L3 "networks:\n  - {name: n, type: l3, "
 #define L3_TUNNEL TUNNEL ", inner_dst_mac: '02:00:00:00:07:01', inner_src_mac: '02:00:00:00:07:02'}\n"
@@ -300,10 +320,10 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{TUNNEL ", inner_src_mac: '02:00:00:00:07:01'}\n" L3 "tunnels: [@t]}\n", "lacks inner_dst_mac"},
         Bad{L3 "learning: @true}\n", "networks[0].learning: an l3 network routes and learns no MACs"},
         Bad{L3 "flood: @false}\n", "or expected type: l2"}, Bad{L3 "max_macs: @1}\n", "learns no MACs"},
-        Bad{L3 "suppress: @false}\n", "learns no MACs"},
+        Bad{L3 "suppress: @false}\n", "learns no MACs"}, Bad{L3 "bridge: @br0}\n", "learns no MACs"},
+        Bad{L3 "paths: @[]}\n", "learns no MACs"},
         Bad{PORT "}\n" L3 "ports: [@{port: p, vlan: 5}]}\n",
             "not supported yet: a VLAN of a port in an l3 network"},
-        Bad{L3 "@bridge: br0}\n", "networks[0].bridge: not supported yet"},
         Bad{NETWORK "table: @main}\n",
             "networks[0].table: an l2 network knows MACs and no routes; expected type"},
         Bad{NETWORK "routes: @[]}\n", "networks[0].routes: an l2 network knows MACs and no routes"},

@@ -2,22 +2,17 @@
 // nowhere, one worker.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <rte_bus_vdev.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
-#include "control/control.hpp"
 #include "control/difference.hpp"
-#include "eal.hpp"
+#include "control_fixture.hpp"
 
 namespace culvert::control {
 namespace {
-
-using namespace std::chrono_literals;
 
 struct Named {
   std::string name;
@@ -59,83 +54,14 @@ TEST(FlowStore, IdsAreReusedAndSequencesAreNot) {
   EXPECT_EQ(store.find("a"), nullptr);
 }
 
-const std::string kPorts = R"(
-ports:
-  - {name: uplink, ethdev: net_null_up, netdev: up0}
-  - {name: tenant, ethdev: net_null_in}
-)";
-const std::string kTunnels = R"(
-tunnels:
-  - {name: vx100, type: vxlan, vni: 100, local: 192.0.2.1, remote: 192.0.2.2}
-  - {name: vx200, type: vxlan, vni: 200, local: 192.0.2.1, remote: 198.51.100.2}
-)";
-const std::string kNetworks = "networks:\n  - {name: blue, type: l2, ports: [tenant], tunnels: [vx100]}\n";
 const std::string kFlows = R"(
 flows:
   - {name: dns, port: tenant, match: {ip_proto: udp, l4_dst: 53}, tunnel: vx200, priority: 10}
   - {name: web, port: tenant, match: {ip_proto: tcp, l4_dst: 80}, tunnel: vx100}
 )";
 
-class ControlFlows : public ::testing::Test {
+class ControlFlows : public ControlFixture {
  protected:
-  void SetUp() override {
-    culvert::testing::start_eal();
-    ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << "needs root";
-    run("ip link set lo up");
-    run("ip link add up0 type veth peer name up1");
-    run("ip link set up0 up");
-    run("ip link set up1 up");
-    run("ip address add 192.0.2.1/24 dev up0");
-    run("ip neighbour add 192.0.2.2 lladdr 02:00:00:00:00:02 dev up0 nud permanent");
-    ASSERT_EQ(rte_vdev_init("net_null_up", "no-rx=1"), 0);
-    ASSERT_EQ(rte_vdev_init("net_null_in", "no-rx=1"), 0);
-    file_ = ::testing::TempDir() + fmt::format("culvert_control_{}.yaml", getpid());
-  }
-  void TearDown() override {
-    control_.reset();
-    rte_vdev_uninit("net_null_up");
-    rte_vdev_uninit("net_null_in");
-    std::filesystem::remove(file_);
-  }
-  static void run(const char* command) { ASSERT_EQ(std::system(command), 0) << command; }
-
-  void write(const std::string& text) { std::ofstream(file_) << text; }
-  void start(const std::string& text) {
-    write(text);
-    const config::Parsed parsed = config::load(file_);
-    ASSERT_TRUE(parsed.errors.empty()) << parsed.errors[0].to_string();
-    auto control = Control::create(loop_, parsed.config, file_, {1});
-    ASSERT_TRUE(control) << control.error().message;
-    control_ = *std::move(control);
-    settle();
-  }
-  std::string reload() {
-    std::optional<Status> status;
-    control_->reload([&](const Status& outcome) { status = outcome; });
-    turn_until([&] { return status.has_value(); });
-    return *status ? "" : status->error().message;
-  }
-  std::string reload(const std::string& text) {
-    write(text);
-    return reload();
-  }
-  // Until all that was said is where it belongs.
-  void settle() {
-    bool done = false;
-    control_->wait(Clock::now() + 10s, std::nullopt, [&](const Status& status) {
-      EXPECT_TRUE(status) << status.error().message;
-      done = true;
-    });
-    while (!done) loop_.turn(10ms);
-  }
-  template <typename Ready>
-  void turn_until(Ready ready) {
-    const TimePoint deadline = Clock::now() + 10s;
-    while (!ready() && Clock::now() < deadline) loop_.turn(10ms);
-    EXPECT_TRUE(ready());
-  }
-  static std::string message(const Status& status) { return status ? "no error" : status.error().message; }
-
   // Everything that a failed reload must leave as it is.
   std::string everything() {
     std::string text;
@@ -181,10 +107,6 @@ class ControlFlows : public ::testing::Test {
     tunnel.remote = *net::IpAddr::parse("192.0.2.2");
     return tunnel;
   }
-
-  EventLoop loop_;
-  std::unique_ptr<Control> control_;
-  std::string file_;
 };
 
 TEST_F(ControlFlows, OfTheConfigurationAndOfTheShell) {

@@ -113,6 +113,20 @@ class FakeApi : public Api {
     return {};
   }
   std::vector<FlowView> flows() override { return flow_views; }
+  std::vector<std::string> networks() override { return {"blue", "red"}; }
+  Status add_path(const std::string& network, const config::StaticPath& path) override {
+    changes.push_back(fmt::format("path add {} {} {}{}", network, path.mac, path.tunnel, path.port));
+    return {};
+  }
+  Status delete_path(const std::string& network, const net::Mac& mac) override {
+    if (network == "red") return error("network red is an l3 network: it routes and has no paths");
+    changes.push_back(fmt::format("path del {} {}", network, mac));
+    return {};
+  }
+  Status flush_paths(const std::string& network) override {
+    changes.push_back("path flush " + network);
+    return {};
+  }
   Status add_flow(const tunnel::Flow& flow) override {
     changes.push_back("add flow " + flow.name);
     added_flows.push_back(flow);

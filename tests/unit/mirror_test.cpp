@@ -307,5 +307,19 @@ TEST_F(Lab, NeighbourAgeingIsReadAgain) {
   EXPECT_EQ(ageing.of(v0, v6).delay_probe, 800ms);
 }
 
+// They belong to the host and are the same in every namespace, so they are compared with what `ip` reads.
+TEST_F(Lab, NeighbourCacheIsTheKernels) {
+  const CHandle<FILE, pclose> ip_says(popen(
+      "ip ntable show name arp_cache | sed -n 's/.*thresh3 \\([0-9]*\\) gc_int \\([0-9]*\\).*/\\1 \\2/p'",
+      "r"));
+  unsigned thresh3 = 0, gc_interval_ms = 0;
+  ASSERT_EQ(fscanf(ip_says.get(), "%u %u", &thresh3, &gc_interval_ms), 2);
+  NeighbourAgeing ageing("");
+  EXPECT_FALSE(ageing.is_reading());
+  do ageing.poll({});
+  while (ageing.is_reading());
+  EXPECT_EQ(ageing.cache(), (netlink::NeighbourCache{std::chrono::milliseconds(gc_interval_ms), thresh3}));
+}
+
 }  // namespace
 }  // namespace culvert::mirror

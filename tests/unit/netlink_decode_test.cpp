@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "netlink/bridge_fdb.hpp"
 #include "netlink/decode.hpp"
 #include "netlink/neighbour_times.hpp"
 #include "netlink/socket.hpp"
@@ -337,6 +338,8 @@ TEST(Decode, RefusesWrongLengths) {
 MessagePtr neighbour_table(uint8_t family) {
   auto made = message(RTM_NEWNEIGHTBL, ndtmsg{.ndtm_family = family, .ndtm_pad1 = 0, .ndtm_pad2 = 0});
   nla_put_string(made.get(), NDTA_NAME, "arp_cache");
+  nla_put_u64(made.get(), NDTA_GC_INTERVAL, 12000);
+  nla_put_u32(made.get(), NDTA_THRESH3, 4096);
   nlattr* parameters = nla_nest_start(made.get(), NDTA_PARMS);
   nla_put_u32(made.get(), NDTPA_IFINDEX, 7);
   nla_put_u64(made.get(), NDTPA_BASE_REACHABLE_TIME, 2000);
@@ -349,7 +352,8 @@ TEST(Decode, NeighbourTimes) {
   const auto times = decode_neighbour_times(*nlmsg_hdr(neighbour_table(AF_INET6).get()));
   ASSERT_TRUE(times && *times);
   EXPECT_EQ(**times,
-            (NeighbourTimes{7, false, std::chrono::milliseconds(2000), std::chrono::milliseconds(700)}));
+            (NeighbourTimes{7, false, std::chrono::milliseconds(2000), std::chrono::milliseconds(700),
+                            netlink::NeighbourCache{std::chrono::milliseconds(12000), 4096}}));
   const auto other = decode_neighbour_times(*nlmsg_hdr(neighbour_table(AF_BRIDGE).get()));
   EXPECT_TRUE(other && !*other);
   const auto neighbours = decode_neighbour_times(*nlmsg_hdr(neighbour().get()));
@@ -361,12 +365,53 @@ TEST(Decode, NeighbourTimes) {
   EXPECT_FALSE(decode_neighbour_times(*nlmsg_hdr(short_time.get())));
 }
 
+MessagePtr fdb_entry(uint16_t type = RTM_NEWNEIGH, uint16_t nud = NUD_REACHABLE) {
+  auto made = message(type, ndmsg{.ndm_family = AF_BRIDGE, .ndm_ifindex = 7, .ndm_state = nud});
+  nla_put(made.get(), NDA_LLADDR, 6, "\x02\x00\x00\x00\x00\x09");
+  return made;
+}
+
+TEST(Decode, BridgeFdb) {
+  const net::Mac mac = *net::Mac::parse("02:00:00:00:00:09");
+  auto of_bridge = fdb_entry();
+  nla_put_u32(of_bridge.get(), NDA_MASTER, 3);
+  nla_put_u16(of_bridge.get(), NDA_VLAN, 100);
+  const auto bridged = decode_fdb(*nlmsg_hdr(of_bridge.get()));
+  ASSERT_TRUE(bridged && *bridged);
+  EXPECT_EQ((*bridged)->entry, (FdbEntry{.mac = mac, .owner = 3, .tag = 100, .port = 7}));
+  EXPECT_TRUE((*bridged)->added);
+
+  auto of_vxlan = fdb_entry(RTM_NEWNEIGH, NUD_PERMANENT);
+  nla_put_u32(of_vxlan.get(), NDA_DST, htonl(0xc0000202));
+  nla_put_u32(of_vxlan.get(), NDA_VNI, 200);
+  const auto remote = decode_fdb(*nlmsg_hdr(of_vxlan.get()));
+  ASSERT_TRUE(remote && *remote);
+  EXPECT_EQ(
+      (*remote)->entry,
+      (FdbEntry{.mac = mac, .owner = 7, .port = 7, .remote = net::IpAddr::parse("192.0.2.2"), .vni = 200}));
+
+  auto own = fdb_entry(RTM_DELNEIGH, NUD_PERMANENT);
+  nla_put_u32(own.get(), NDA_MASTER, 3);
+  const auto local = decode_fdb(*nlmsg_hdr(own.get()));
+  ASSERT_TRUE(local && *local);
+  EXPECT_TRUE((*local)->entry.local);
+  EXPECT_FALSE((*local)->added);
+
+  const auto nowhere = decode_fdb(*nlmsg_hdr(fdb_entry().get()));
+  EXPECT_TRUE(nowhere && !*nowhere) << "a device's own address list";
+  const auto other = decode_fdb(*nlmsg_hdr(neighbour().get()));
+  EXPECT_TRUE(other && !*other);
+  auto bad = fdb_entry();
+  nla_put_u16(bad.get(), NDA_MASTER, 3);
+  EXPECT_FALSE(decode_fdb(*nlmsg_hdr(bad.get())));
+}
+
 // Every message cut at every length, and with every byte changed at random: never a read past its end (the
 // sanitizers see that), always an answer.
 TEST(Decode, SurvivesAnyBytes) {
   std::mt19937 random(1);
   for (const auto& made : {vlan_link(), multipath_route(), mpls_route(7), via_route(), neighbour(), address(),
-                           nexthop_group(), neighbour_table(AF_INET)}) {
+                           nexthop_group(), neighbour_table(AF_INET), fdb_entry()}) {
     const auto* start = reinterpret_cast<const uint8_t*>(nlmsg_hdr(made.get()));
     const std::vector<uint8_t> whole(start, start + nlmsg_hdr(made.get())->nlmsg_len);
     for (size_t length = sizeof(nlmsghdr); length <= whole.size(); ++length) {
@@ -378,6 +423,7 @@ TEST(Decode, SurvivesAnyBytes) {
         header->nlmsg_len = static_cast<uint32_t>(length);
         const auto event = decode(*header);
         (void)decode_neighbour_times(*header);
+        (void)decode_fdb(*header);
         EXPECT_TRUE(event.has_value() || change > 0 || length < whole.size());
       }
     }

@@ -9,6 +9,7 @@
 #include <random>
 #include <vector>
 
+#include "netlink/bridge_fdb.hpp"
 #include "netlink/decode.hpp"
 #include "netlink/neighbour_times.hpp"
 
@@ -20,6 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   message->nlmsg_len = static_cast<uint32_t>(size);
   if (culvert::netlink::decode(*message)) culvert::netlink::error_of(*message);
   static_cast<void>(culvert::netlink::decode_neighbour_times(*message));
+  static_cast<void>(culvert::netlink::decode_fdb(*message));
   return 0;
 }
 

@@ -112,6 +112,16 @@ TEST_F(Commands, Paths) {
     "port":null,"vlan":null,"origin":"learned","idle_s":3,"refs":1}])"));
 }
 
+TEST_F(Commands, ChangePaths) {
+  EXPECT_EQ(run("path add blue 02:00:00:00:00:09 tunnel vx100").text, "");
+  EXPECT_EQ(run("path add blue 02:00:00:00:00:0A port tenant").text, "");
+  EXPECT_EQ(run("path del blue 02:00:00:00:00:09").text, "");
+  EXPECT_EQ(run("path flush blue").text, "");
+  EXPECT_EQ(api_.changes, (std::vector<std::string>{"path add blue 02:00:00:00:00:09 vx100",
+                                                    "path add blue 02:00:00:00:00:0a tenant",
+                                                    "path del blue 02:00:00:00:00:09", "path flush blue"}));
+}
+
 TEST_F(Commands, Gids) {
   EXPECT_EQ(run_json("show gids json"), Json::parse(R"([
     {"port":"uplink","index":0,"gid":"fe80::ff:fe00:a","type":"RoCE v1","netdev":"veth0","vlan":null,
@@ -204,7 +214,7 @@ TEST_F(Commands, Stats) {
   EXPECT_EQ(stats,
             Json::parse(R"({"rx":100,"tx":0,"forwarded":0,"encapsulated":0,"decapsulated":0,"exceptions":0,
     "flooded":4,"suppressed":0,"marked":0,"checksums_completed":0,"checksums_unfinished":0,
-    "learned":3,"moved":0,"aged":0,"learn_over_limit":0,"learn_dropped":0,
+    "learned":3,"moved":0,"aged":0,"learn_over_limit":0,"learn_over_member":0,"learn_dropped":0,
     "drops":{"split_horizon":0,"unknown_vni":2},
     "lcores":[{"lcore":0,"role":"control","rx":0,"tx":0,"busy_pct":1.3},
               {"lcore":1,"role":"worker","rx":100,"tx":90,"busy_pct":55.0}],
@@ -216,7 +226,7 @@ TEST_F(Commands, Stats) {
             "flooded:              4\nsuppressed:           0\nmarked:               0\n"
             "checksums_completed:  0\nchecksums_unfinished: 0\n"
             "learned:              3\nmoved:                0\naged:                 0\n"
-            "learn_over_limit:     0\nlearn_dropped:        0\n"
+            "learn_over_limit:     0\nlearn_over_member:    0\nlearn_dropped:        0\n"
             "drops:\n  split_horizon: 0\n  unknown_vni:   2\n"
             "lcores:\n  lcore  role      rx  tx  busy_pct\n      0  control    0   0       1.3\n"
             "      1  worker   100  90      55.0\n"
@@ -279,6 +289,7 @@ TEST_F(Commands, FieldsOfTheContractInItsOrder) {
                                                       "moved",
                                                       "aged",
                                                       "learn_over_limit",
+                                                      "learn_over_member",
                                                       "learn_dropped",
                                                       "drops",
                                                       "lcores",
@@ -380,7 +391,6 @@ TEST_F(Commands, BadLinesAreOneClearErrorAndChangeNothing) {
       {"show flows nobody", "there is no flow 'nobody'; known flows: dns, web, blue.02"},
       {"show flows wbe json", "did you mean 'web'?"},
       {"show gids uplink", "'uplink' does not fit after 'show gids'; expected 'json'"},
-      {"path flush blue", "path: not supported yet"},
       {"tunnel", "'tunnel' is incomplete; expected 'add' or 'del' next"},
       {"tunnel ad x", "did you mean 'add'?"},
       {"tunnel add", "expected NAME"},
@@ -420,7 +430,17 @@ TEST_F(Commands, BadLinesAreOneClearErrorAndChangeNothing) {
       {"flow del nobody", "there is no flow 'nobody'"},
       {"flow del dns", "flow dns is the configuration's; take it out there and reload"},
       {"flow explain nobody", "there is no flow 'nobody'"},
-      {"path flush blue", "path: not supported yet"},
+      {"path", "'path' is incomplete; expected 'add' or 'del' or 'flush' next"},
+      {"path flush", "expected NETWORK (the name of a network)"},
+      {"path flush bleu", "there is no network 'bleu'; did you mean 'blue'?"},
+      {"path add blue", "expected MAC (such as 02:00:00:00:00:01)"},
+      {"path add blue 02:00:00:00:00:01", "expected 'tunnel' or 'port' next"},
+      {"path add blue 02:00:00:00:00:01 tunnel nobody", "there is no tunnel 'nobody'"},
+      {"path add blue 02:00:00:00:00:01 port nobody", "there is no port 'nobody'"},
+      {"path add blue 03:00:00:00:00:01 tunnel vx100", "'03:00:00:00:00:01' is a group's"},
+      {"path add blue 02:00:00:00:00 tunnel vx100", "'02:00:00:00:00' is no MAC address"},
+      {"path del blue all", "'all' is no MAC address"},
+      {"path del red 02:00:00:00:00:01", "network red is an l3 network"},
       {"reload all", "'all' is too much after 'reload'"},
       {"stop now", "'now' is too much after 'stop'"},
       {"quit please", "too much"},
@@ -446,7 +466,7 @@ TEST_F(Commands, CompletionOfWords) {
   EXPECT_EQ(complete("show ports ").append, "json ");
   EXPECT_EQ(complete("show ports json ").choices, Names{});
   EXPECT_EQ(complete("nothing ").choices, Names{});
-  EXPECT_EQ(complete("").choices.size(), 13u);
+  EXPECT_EQ(complete("").choices.size(), 14u);
   EXPECT_EQ(complete("# sho").append, "");
 }
 

@@ -35,6 +35,17 @@ std::vector<std::string> flow_names(control::Api& api, Before before) {
   return names_of(flows);
 }
 
+std::vector<std::string> network_names(control::Api& api, Before) { return api.networks(); }
+
+// Only what may be deleted is offered to `path del NETWORK`.
+std::vector<std::string> macs(control::Api& api, Before before) {
+  std::vector<std::string> macs;
+  if (before.size() < 3 || before[1] != "del") return macs;
+  for (const control::PathView& path : api.paths())
+    if (path.network == before[2] && path.origin == "static") macs.push_back(path.mac.to_string());
+  return macs;
+}
+
 std::vector<std::string> table_names(control::Api&, Before) {
   std::vector<std::string> names;
   for (const auto& [number, name] : config::route_tables()) names.push_back(name);
@@ -92,8 +103,11 @@ constexpr Kind kKinds[] = {
     {"TUNNEL", "the name of a tunnel", nullptr, tunnel_names},
     {"PORT", "the name of a port", nullptr, port_names},
     {"FLOW", "the name of a flow", nullptr, flow_names},
+    {"NETWORK", "the name of a network", nullptr, network_names},
+    {"MAC", "such as 02:00:00:00:00:01", nullptr, macs},
     {"NAME", "a new name"},
     {"N", "a number from 0 to 65535"},
+    {"VID", "a VLAN, 1 to 4094"},
     {"KEY", "a key of doc/config.md", can_be_key, key_names},
     {"VALUE", "the key's value", nullptr, key_words},
     {"SECONDS", "a number", is_digits},

@@ -76,7 +76,4 @@ std::span<const Command> control_commands();
 // All of them, in the order of `help`.
 const std::vector<Command>& all_commands();
 
-// "path" for `path add x ...`, when the contract has that command and this version has not.
-std::optional<std::string> later_command(std::span<const std::string> words);
-
 }  // namespace culvert::shell

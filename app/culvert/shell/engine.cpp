@@ -31,7 +31,6 @@ void Engine::run(std::string_view line, const Reply& reply) {
   if (const std::string fault = check_line(line); !fault.empty()) return reply({Outcome::error, fault});
   const auto words = split_words(line);
   if (words.empty()) return reply({});
-  if (const auto later = later_command(words)) return reply(failure("{}: not supported yet", *later));
 
   bool ambiguous = false;
   const Form* form = grammar_.match(std::string(line), ambiguous);

@@ -51,6 +51,7 @@ Json stats_json(const control::StatsView& stats) {
           {"moved", stats.moved},
           {"aged", stats.aged},
           {"learn_over_limit", stats.learn_over_limit},
+          {"learn_over_member", stats.learn_over_member_limit},
           {"learn_dropped", stats.learn_dropped},
           {"drops", std::move(drops)},
           {"lcores", std::move(lcores)},

@@ -189,6 +189,30 @@ TEST_F(Learning, IdleRowsGoUsedOnesStay) {
   }
 }
 
+TEST_F(Learning, TheKernelsPeriodDecides) {
+  for (const unsigned period : {60u, 5u, 1u}) {  // a shorter one at once
+    rig.path->set_collector_period(seconds(period));
+    hear(period, Where::port(1));
+    unsigned gone_s = 0;
+    while (row(period) && gone_s < 200) {
+      ++gone_s;
+      rig.now += seconds(1);
+      rig.control();
+    }
+    EXPECT_GE(gone_s, 2 * period);
+    EXPECT_LE(gone_s, 3 * period + 1);
+  }
+}
+
+// More or fewer of them, or a number that nobody can mean: paths are found anew in the FDB.
+TEST_F(Learning, PathTablesChangeTheirSize) {
+  hear(9, Where::tunnel(1));
+  for (const size_t buckets : {size_t{1} << 16, size_t{3}, size_t{0}, SIZE_MAX, size_t{1024}}) {
+    rig.path->set_path_buckets(buckets);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(reached(9, 0) + reached(9, 1), "11");
+  }
+}
+
 TEST_F(Learning, RefsCountTheWorkersThatUseIt) {
   hear(9, Where::tunnel(0));
   EXPECT_EQ(row(9)->refs, 0u);

@@ -41,7 +41,7 @@ class TwoWorkers : public ::testing::Test {
     setup.ports.push_back({sink->port.get(), false, {}});
     setup.lcores = {1, 2};
     setup.domain = domain.get();
-    setup.fdb_capacity = 1024;
+    setup.fdb_capacity = 1 << 18;
     path = std::move(*dataplane::Dataplane::create(setup));
     EXPECT_TRUE(path->set_networks(networks(200)));
   }
@@ -128,6 +128,8 @@ TEST_F(TwoWorkers, ForwardWhileEverythingChanges) {
     change_flows(round);
     if (!fence || path->passed(*fence)) fence = path->fence();
     if (round % 50 == 30) path->set_own_macs(0, {to_mac(round)});
+    if (round % 7 == 0) path->set_path_buckets(size_t{2} << round % 12);
+    path->set_collector_period(seconds(1 + round % 30));
     if (round % 10 == 0) {
       path->stats();
       path->paths(now);
@@ -139,6 +141,43 @@ TEST_F(TwoWorkers, ForwardWhileEverythingChanges) {
   EXPECT_GT(stats.learned, 100u);
   EXPECT_GT(stats.forwarded, 1000u);
   EXPECT_EQ(stats.rx, 2u * 4000 * 8);
+}
+
+// Of ever new stations, to others.
+Bytes crowd(unsigned turn, unsigned place) {
+  const unsigned station = (turn * 8 + place) % 20'000;
+  return udp_frame(1 + (station * 7) % 20'000, 1 + station, 64);
+}
+
+// The FDB outgrows its table, rows move, age and are taken out and put back, all while both workers look up.
+TEST_F(TwoWorkers, LookUpWhileTheFdbGrows) {
+  using dataplane::Origin;
+  EXPECT_TRUE(path->set_networks(networks(65536)));
+  for (unsigned encap = 0; encap < 4; ++encap) resolve(encap, 5);
+  std::atomic<bool> grown{false};
+  std::vector<std::thread> workers;
+  for (unsigned worker = 0; worker < kWorkers; ++worker)
+    workers.emplace_back([this, worker, &grown] {
+      while (!grown) work(worker, 2500, crowd);
+    });
+  TimePoint now{seconds(1)};
+  path->set_collector_period(seconds(1));
+  size_t most = 0;
+  const auto deadline = Clock::now() + seconds(120);
+  for (unsigned round = 0; most <= 20'000 && Clock::now() < deadline; ++round) {
+    now += std::chrono::microseconds(50);
+    path->poll(now, 4096);
+    const net::Mac mac = to_mac(1 + round % 500);
+    const auto origin = round % 2 == 0 ? Origin::kernel : Origin::configured;
+    EXPECT_TRUE(path->add_path(0, mac, Where::tunnel(round % 2), origin));
+    if (round % 3 == 0) path->remove_path(0, mac, origin);
+    path->touch(1, mac);
+    if (round % 256 == 0) most = std::max(most, path->paths(now).size());
+    if (round == 1000) path->flush_paths(1);
+  }
+  grown = true;
+  for (auto& worker : workers) worker.join();
+  EXPECT_GT(most, 20'000u) << "more than the first table has room for";
 }
 
 // To 64 networks of 16 stations each, all of which may be routed or not.
