@@ -2,7 +2,7 @@
 
 #include <linux/neighbour.h>
 
-#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/log.hpp"
@@ -18,6 +18,20 @@ bool is_stations(const mirror::Neighbour& neighbour) {
          !neighbour.mac->is_zero() && !neighbour.ip.is_multicast();
 }
 
+constexpr dataplane::NetworkId kSeveral = dataplane::kNoNetwork;
+
+template <typename Map>
+void add(Map& map, const typename Map::key_type& key, dataplane::NetworkId network) {
+  const auto [entry, is_new] = map.emplace(key, network);
+  if (!is_new && entry->second != network) entry->second = kSeveral;
+}
+
+template <typename Map>
+std::optional<dataplane::NetworkId> find(const Map& map, const typename Map::key_type& key) {
+  const auto entry = map.find(key);
+  return entry == map.end() ? std::nullopt : std::optional(entry->second);
+}
+
 }  // namespace
 
 Suppression::Suppression(mirror::Mirror& mirror, dataplane::Dataplane& dataplane)
@@ -28,7 +42,12 @@ Suppression::Suppression(mirror::Mirror& mirror, dataplane::Dataplane& dataplane
 Suppression::~Suppression() { mirror_.unsubscribe(*this); }
 
 void Suppression::set(std::vector<SuppressSpec> specs) {
-  specs_ = std::move(specs);
+  names_.clear();
+  vnis_.clear();
+  for (const SuppressSpec& spec : specs) {
+    for (const std::string& name : spec.links) add(names_, name, spec.id);
+    for (const uint32_t vni : spec.vnis) add(vnis_, vni, spec.id);
+  }
   update_links();
 }
 
@@ -36,7 +55,7 @@ void Suppression::flush() {
   if (std::exchange(links_changed_, false)) update_links();
 }
 
-void Suppression::on_link(const mirror::Link*, const mirror::Link*) { links_changed_ = !specs_.empty(); }
+void Suppression::on_link(const mirror::Link*, const mirror::Link*) { links_changed_ = !names_.empty(); }
 
 void Suppression::on_neighbour(const mirror::Neighbour* before, const mirror::Neighbour* after) {
   if (links_.empty()) return;
@@ -45,29 +64,28 @@ void Suppression::on_neighbour(const mirror::Neighbour* before, const mirror::Ne
     update(network->second, neighbour.ip);
 }
 
-std::map<int, dataplane::NetworkId> Suppression::find_links() const {
-  constexpr dataplane::NetworkId kSeveral = dataplane::kNoNetwork;
-  std::map<int, dataplane::NetworkId> links;
-  const auto add = [&](int ifindex, dataplane::NetworkId network) {
-    const auto [link, is_new] = links.emplace(ifindex, network);
-    if (!is_new && link->second != network) link->second = kSeveral;
-  };
-  for (const mirror::Link* link : specs_.empty() ? std::vector<const mirror::Link*>() : mirror_.links())
-    for (const SuppressSpec& spec : specs_) {
-      const bool has_vni = link->vxlan && !link->vxlan->external &&
-                           std::ranges::find(spec.vnis, link->vxlan->vni) != spec.vnis.end();
-      if (!has_vni && std::ranges::find(spec.links, link->name) == spec.links.end()) continue;
-      add(link->ifindex, spec.id);
-      const mirror::Link* const master = link->master != 0 ? mirror_.link(link->master) : nullptr;
-      if (master != nullptr && master->kind == "bridge") add(master->ifindex, spec.id);
+Suppression::Links Suppression::find_links() const {
+  Links links;
+  if (names_.empty()) return links;
+  for (const mirror::Link* link : mirror_.links()) {
+    const bool has_vni = link->vxlan && !link->vxlan->external;
+    const mirror::Link* const master = link->master != 0 ? mirror_.link(link->master) : nullptr;
+    for (const auto network :
+         {find(names_, link->name), has_vni ? find(vnis_, link->vxlan->vni) : std::nullopt}) {
+      if (!network) continue;
+      add(links, link->ifindex, *network);
+      if (master != nullptr && master->kind == "bridge") add(links, master->ifindex, *network);
     }
+  }
   std::erase_if(links, [](const auto& link) { return link.second == kSeveral; });
   return links;
 }
 
 // Which links are of which network: those of both before and now are looked at anew.
 void Suppression::update_links() {
-  const std::map<int, dataplane::NetworkId> before = std::exchange(links_, find_links());
+  const Links before = std::exchange(links_, find_links());
+  links_of_.clear();
+  for (const auto& [ifindex, network] : links_) links_of_[network].push_back(ifindex);
   if (before.empty() && links_.empty()) return;
   for (const mirror::Neighbour* neighbour : mirror_.neighbours())
     for (const auto* links : {&before, &std::as_const(links_)})
@@ -77,10 +95,8 @@ void Suppression::update_links() {
 
 // By the first of the network's links that knows the address.
 void Suppression::update(dataplane::NetworkId network, const net::IpAddr& ip) {
-  const auto is_there = [&](const SuppressSpec& spec) { return spec.id == network; };
-  if (std::ranges::none_of(specs_, is_there)) return;  // what it had goes with it
-  for (const auto& [ifindex, id] : links_) {
-    const mirror::Neighbour* const found = id == network ? mirror_.neighbour(ifindex, ip) : nullptr;
+  for (const int ifindex : links_of_[network]) {
+    const mirror::Neighbour* const found = mirror_.neighbour(ifindex, ip);
     if (found == nullptr || !is_stations(*found)) continue;
     const Status set = dataplane_.set_binding(network, ip, *found->mac, (found->flags & NTF_ROUTER) != 0);
     if (!set && !std::exchange(full_, true))

@@ -38,14 +38,19 @@ class Suppression final : private mirror::Listener {
   void on_link(const mirror::Link* before, const mirror::Link* after) override;
   void on_neighbour(const mirror::Neighbour* before, const mirror::Neighbour* after) override;
 
-  std::map<int, dataplane::NetworkId> find_links() const;
+  using Links = std::map<int, dataplane::NetworkId>;  // by ifindex
+
+  Links find_links() const;
   void update_links();
   void update(dataplane::NetworkId network, const net::IpAddr& ip);
 
   mirror::Mirror& mirror_;
   dataplane::Dataplane& dataplane_;
-  std::vector<SuppressSpec> specs_;
-  std::map<int, dataplane::NetworkId> links_;  // by ifindex
+  // Of the specs; kNoNetwork: of several.
+  std::map<std::string, dataplane::NetworkId, std::less<>> names_;
+  std::map<uint32_t, dataplane::NetworkId> vnis_;
+  Links links_;
+  std::map<dataplane::NetworkId, std::vector<int>> links_of_;  // the same, by network
   bool links_changed_ = false;
   bool full_ = false;  // said so
 };
