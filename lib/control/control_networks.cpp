@@ -60,6 +60,7 @@ std::vector<SuppressSpec> Control::suppress_specs() const {
     if (!network.suppress) continue;
     SuppressSpec& spec = specs.emplace_back();
     spec.id = network_ids_.at(network.name);
+    if (!network.bridge.empty()) spec.links.push_back(network.bridge);
     for (const std::string& name : network.tunnels) {
       spec.links.push_back(name);
       spec.vnis.push_back(resolver_->at(tunnels_.at(name)).tunnel.vni);

@@ -69,7 +69,7 @@ Status Control::add_path(const std::string& name, const config::StaticPath& path
     if (path.tunnel.empty()) {
       members.clear();
       for (const config::Member& member : (*network)->ports)
-        members.push_back(place_name({{}, "", member.port, member.vlan}));
+        members.push_back(member.vlan ? place_name({{}, "", member.port, member.vlan}) : member.port);
     }
     return error("{} is not in network {}; its {}s: {}", place_name(path), name,
                  path.tunnel.empty() ? "port" : "tunnel",

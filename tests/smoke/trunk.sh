@@ -88,6 +88,14 @@ expect 0 c "udp.srcport == 1107"
 for place in b c; do expect 0 "$place" "udp.srcport == 1300 || udp.srcport == 1400"; done
 [ "$(drops unknown_vlan)" -ge 40 ] || { ctl show stats; fail "what is in no VLAN was not counted"; }
 
+# A static path names the VLAN.
+ctl path add blue 02:00:00:00:77:05 port trunk vlan 100
+[ "$(field '.[] | select(.mac == "02:00:00:00:77:05") | "\(.origin) \(.port) \(.vlan)"' show paths)" = "static trunk 100" ] ||
+  { ctl show paths; fail "the static path is not behind the VLAN"; }
+ctl path add blue 02:00:00:00:77:06 port trunk 2> "$RUN/path" && fail "a path to the trunk as a whole"
+grep -q 'its ports: VLAN 100 of port trunk' "$RUN/path" || { cat "$RUN/path"; fail "path add says something else"; }
+ctl path del blue 02:00:00:00:77:05
+
 # VLAN 200 goes, VLAN 300 comes; 100 stays as it is.
 sed -i 's/vlan: 200/vlan: 300/' "$RUN/culvert.yaml"
 ctl reload

@@ -300,6 +300,14 @@ INSTANTIATE_TEST_SUITE_P(
             "networks[0].paths[0].tunnel: 't' is no tunnel of the network; its tunnels: none"},
         Bad{PORT "}\n" NETWORK "ports: [p], paths: [{mac: '02:00:00:00:00:01', port: @q}]}\n",
             "'q' is no port of the network; its ports: p"},
+        Bad{PORT "}\n" NETWORK "ports: [p], paths: [{mac: '02:00:00:00:00:01', port: p, vlan: @5}]}\n",
+            "networks[0].paths[0].vlan: the path leads to no VLAN of a port; expected no vlan"},
+        Bad{PORT "}\n" NETWORK
+                 "ports: [{port: p, vlan: 5}], paths: [@{mac: '02:00:00:00:00:01', port: p}]}\n",
+            "of the port 'p' only VLANs are in the network; expected one of them as 'vlan'"},
+        Bad{PORT "}\n" NETWORK
+                 "ports: [{port: p, vlan: 5}], paths: [@{mac: '02:00:00:00:00:01', port: p, vlan: 6}]}\n",
+            "expected one of them as 'vlan'"},
         Bad{PORT "}\n" NETWORK "ports: [p], paths: [@{mac: '02:00:00:00:00:01'}]}\n",
             "networks[0].paths[0] leads nowhere; expected one of 'tunnel' and 'port'"},
         Bad{PORT "}\n" NETWORK "ports: [p], paths: [{mac: '02:00:00:00:00:01', port: p}, "
