@@ -80,6 +80,7 @@ std::vector<BridgedNetwork> Control::bridged_networks() const {
     BridgedNetwork& spec = bridged.emplace_back();
     spec.id = network_ids_.at(network.name);
     spec.bridge = network.bridge;
+    spec.max_macs = network.max_macs;
     for (const config::Member& member : network.ports) {
       const dataplane::PortIndex index = port_index(member.port);
       const std::string& netdev = config_.ports[index].netdev;

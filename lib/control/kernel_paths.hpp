@@ -33,6 +33,7 @@ struct BridgedNetwork {
   std::string bridge;
   std::vector<std::pair<std::string, dataplane::PortIndex>> ports;  // by netdev
   std::vector<Tunnel> tunnels;
+  uint32_t max_macs = UINT32_MAX;  // so many of what the bridge has learned by itself
 
   bool operator==(const BridgedNetwork&) const = default;
 };
@@ -63,24 +64,32 @@ class KernelPaths {
     bool operator==(const Bridge&) const = default;
   };
   using Row = std::pair<dataplane::NetworkId, net::Mac>;
+  struct Place {
+    dataplane::Where where;
+    bool dynamic = false;  // the bridge learned it by itself
+    bool operator==(const Place&) const = default;
+  };
 
-  Bridge look_at(const BridgedNetwork& network) const;
+  static Bridge look_at(const BridgedNetwork& network, const std::vector<const mirror::Link*>& links);
   void look_at_links();
   void update_all();
   void update(const net::Mac& mac);
-  void place(const Row& row, std::optional<dataplane::Where> where);
-  std::optional<dataplane::Where> where_is(const net::Mac& mac, const BridgedNetwork& network,
-                                           const Bridge& bridge) const;
+  void place(const BridgedNetwork& network, const net::Mac& mac, const std::optional<Place>& place);
+  void forget(const Row& row);
+  static std::optional<Place> where_is(const net::Mac& mac, const mirror::BridgeFdb& fdb,
+                                       const BridgedNetwork& network, const Bridge& bridge);
 
   const mirror::Mirror& mirror_;
   dataplane::Dataplane& dataplane_;
   mirror::BridgeFdb fdb_;
   std::vector<BridgedNetwork> networks_;
-  std::vector<Bridge> bridges_;           // of each
-  std::map<Row, dataplane::Where> rows_;  // as the packet path was told
+  std::vector<Bridge> bridges_;                       // of each
+  std::map<Row, Place> rows_;                         // as the packet path was told
+  std::map<dataplane::NetworkId, uint32_t> dynamic_;  // of them, so many
   bool links_changed_ = false;
   bool all_changed_ = false;
-  bool told_full_ = false;
+  std::optional<TimePoint> retry_;  // something was left out: try again then
+  TimePoint now_{};
 };
 
 }  // namespace culvert::control

@@ -86,7 +86,7 @@ void Suppression::update_links() {
   const Links before = std::exchange(links_, find_links());
   links_of_.clear();
   for (const auto& [ifindex, network] : links_) links_of_[network].push_back(ifindex);
-  if (before.empty() && links_.empty()) return;
+  if (before == links_) return;
   for (const mirror::Neighbour* neighbour : mirror_.neighbours())
     for (const auto* links : {&before, &std::as_const(links_)})
       if (const auto network = links->find(neighbour->ifindex); network != links->end())

@@ -1,9 +1,9 @@
 // What the kernel knows of the stations of l2 networks that suppress ARP and ND: its neighbours on the links
 // of each such network become the packet path's bindings. Control lcore only.
 //
-// The links of a network are those called as its tunnels, kernel vxlan devices of its tunnels' VNIs, the
-// netdevs of its whole ports, and the bridges that these are in: where FRR, or `ip neigh`, puts a station's
-// address. A link that would be of two networks is of none.
+// The links of a network are its `bridge`, those called as its tunnels, kernel vxlan devices of its tunnels'
+// VNIs, the netdevs of its whole ports, and the bridges that these are in: where FRR, or `ip neigh`, puts a
+// station's address. A link that would be of two networks is of none.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace culvert::control {
 // A network that suppresses.
 struct SuppressSpec {
   dataplane::NetworkId id = 0;
-  std::vector<std::string> links;  // by name: of its tunnels and netdevs
+  std::vector<std::string> links;  // by name: its bridge, of its tunnels and netdevs
   std::vector<uint32_t> vnis;
 };
 

@@ -162,9 +162,9 @@ void Dataplane::remove_port(PortIndex port) {
 Status Dataplane::add_path(NetworkId network, const net::Mac& mac, Where where, Origin origin) {
   if (!state_->is_member(network, where))
     return error("{}: neither a port nor an encap of network {}", mac, network);
-  if (!state_->fdb->put({network, mac}, where, origin, state_->pulse.now_s))
-    return error("{}: the FDB is full", mac);
-  state_->publish_pulse(true);
+  const auto verdict = state_->fdb->put({network, mac}, where, origin, state_->pulse.now_s);
+  if (verdict == Fdb::Verdict::full) return error("{}: the FDB is full", mac);
+  if (verdict == Fdb::Verdict::moved) state_->publish_pulse();
   return {};
 }
 
@@ -181,7 +181,7 @@ void Dataplane::remove_binding(NetworkId network, const net::IpAddr& ip) {
 
 bool Dataplane::remove_path(NetworkId network, const net::Mac& mac, Origin origin) {
   if (!state_->fdb->remove({network, mac}, origin)) return false;
-  state_->publish_pulse(true);
+  state_->publish_pulse();
   return true;
 }
 
@@ -189,7 +189,7 @@ size_t Dataplane::flush_paths(NetworkId network) {
   const size_t gone = state_->fdb->remove_if([&](StationKey station, Where, Origin origin) {
     return station.network() == network && origin == Origin::learned;
   });
-  if (gone != 0) state_->publish_pulse(true);
+  if (gone != 0) state_->publish_pulse();
   return gone;
 }
 
@@ -219,7 +219,7 @@ bool Dataplane::poll(TimePoint now, size_t budget) {
   const State::Learned learned = state_->learn(budget);
   const size_t aged = state_->collect(budget);
   const bool grows = state_->fdb->grow(4 * budget, state_->pulse.now_s);
-  if (tick || learned.moved || aged != 0) state_->publish_pulse(true);
+  if (tick || learned.moved || aged != 0) state_->publish_pulse();
   state_->hear_bindings(tick, budget);
   state_->tell_wanted_neighbours();
   const size_t freed = state_->retired.reclaim(budget);

@@ -62,12 +62,22 @@ Fdb::Verdict Fdb::learn(StationKey station, Where where, const Limits& limits, u
   return add(station, where, Origin::learned, now_s) ? Verdict::added : Verdict::full;
 }
 
-bool Fdb::put(StationKey station, Where where, Origin origin, uint32_t now_s) {
+Fdb::Verdict Fdb::put(StationKey station, Where where, Origin origin, uint32_t now_s) {
   const auto number = find(station);
-  if (!number) return add(station, where, origin, now_s);
+  if (!number) {
+    make_room(now_s);
+    return add(station, where, origin, now_s) ? Verdict::added : Verdict::full;
+  }
   const Row& row = rows_[*number];
-  if (row.origin < origin || (row.origin == origin && row.where != where)) change(*number, where, origin);
-  return true;
+  if (row.origin > origin || (row.origin == origin && row.where == where)) return Verdict::unchanged;
+  change(*number, where, origin);
+  return Verdict::moved;
+}
+
+// At once: what the kernel or the user says is not said again, as a frame is.
+void Fdb::make_room(uint32_t now_s) {
+  constexpr int kTries = 4;  // a copy may fail: see grow()
+  for (int tries = 0; tries < kTries && count() == table_rows_; ++tries) grow(rows_.size(), now_s);
 }
 
 bool Fdb::remove(StationKey station, Origin origin) {

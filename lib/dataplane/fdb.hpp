@@ -43,8 +43,8 @@ class Fdb {
   // member that is at its limit. `full`: the FDB is, or there is no memory for a larger table.
   Verdict learn(StationKey station, Where where, const Limits& limits, uint32_t now_s);
   // A row that neither moves nor ages: `kernel` or `configured`. It takes the place of one whose origin is
-  // not above its own; one that is above stays. False: the FDB is full.
-  bool put(StationKey station, Where where, Origin origin, uint32_t now_s);
+  // not above its own; one that is above stays (unchanged). Makes room where there can be any.
+  Verdict put(StationKey station, Where where, Origin origin, uint32_t now_s);
   // False: there is no row of that origin.
   bool remove(StationKey station, Origin origin);
 
@@ -90,6 +90,7 @@ class Fdb {
   std::optional<uint32_t> find(StationKey station) const;
   void tell(PathEvent::Kind kind, const Row& row) const;
   bool add(StationKey station, Where where, Origin origin, uint32_t now_s);
+  void make_room(uint32_t now_s);
   void change(uint32_t number, Where where, Origin origin);
   void remove(uint32_t number);
   void count_learned(const Row& row, int by);

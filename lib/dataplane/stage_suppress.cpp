@@ -52,8 +52,11 @@ bool Worker::answer(const Frame& frame) {
 }
 
 void Worker::tell_binding(const BindingHeard& heard) {
+  const auto known = shared_.bindings->find(heard.key);
+  const bool same = known && BindingValue::unpack(*known).mac_bits == heard.mac_bits;
   // A ring that is full is emptied soon; the station says it again.
-  if (binding_filter_.admit(heard, rte_rdtsc())) (void)bindings_heard_.push(heard);
+  if ((same ? same_binding_filter_ : binding_filter_).admit(heard, rte_rdtsc()))
+    (void)bindings_heard_.push(heard);
 }
 
 }  // namespace culvert::dataplane

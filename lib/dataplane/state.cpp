@@ -12,8 +12,8 @@ Status Dataplane::State::publish_snapshot() {
   return {};
 }
 
-void Dataplane::State::publish_pulse(bool changed) {
-  if (changed && ++pulse.epoch == 0) ++pulse.epoch;
+void Dataplane::State::publish_pulse() {
+  if (++pulse.epoch == 0) ++pulse.epoch;
   shared.pulse.store(pulse.pack(), std::memory_order_release);  // see Shared::pulse
 }
 
@@ -111,7 +111,7 @@ bool Dataplane::State::suppresses(NetworkId id) const {
 void Dataplane::State::forget_strangers() {
   const size_t gone = fdb->remove_if(
       [&](StationKey station, Where where, Origin) { return !is_member(station.network(), where); });
-  if (gone != 0) publish_pulse(true);
+  if (gone != 0) publish_pulse();
 }
 
 EncapCounters Dataplane::State::sum_encap(EncapId id) const {

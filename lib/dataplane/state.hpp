@@ -31,8 +31,8 @@ struct Dataplane::State {
 
   // Control lcore, all of them.
   Status publish_snapshot();
-  // Tells the workers the time; `changed` begins a new epoch of the FDB.
-  void publish_pulse(bool changed);
+  // Tells the workers the time, and begins a new epoch of the FDB.
+  void publish_pulse();
   // True when a second has passed.
   bool set_time(TimePoint now);
   Learned learn(size_t budget);

@@ -175,7 +175,7 @@ class Worker {
   PathLookup paths_;
   LearnFilter filter_{kLearnAgainMs};
   NeighbourFilter neighbour_filter_{kNeighbourAgainMs};
-  BindingFilter binding_filter_{kBindingAgainMs};
+  BindingFilter binding_filter_{kBindingAgainMs}, same_binding_filter_{kSameBindingAgainMs};
 
   // Of the burst at hand.
   Frames frames_;

@@ -35,6 +35,14 @@ void BridgeFdb::poll(TimePoint now, size_t budget) {
   if (!next_dump_) read_events(budget);
 }
 
+void BridgeFdb::close() {
+  events_.reset();
+  dumps_.reset();
+  entries_.clear();
+  dumping_ = false;
+  refresh();
+}
+
 bool BridgeFdb::open(TimePoint now) {
   for (auto* socket : {&events_, &dumps_}) {
     if (*socket) continue;

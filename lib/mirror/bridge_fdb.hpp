@@ -34,6 +34,8 @@ class BridgeFdb {
   void poll(TimePoint now, size_t budget);
   // Reads all anew with the next poll().
   void refresh() { next_dump_ = TimePoint{}; }
+  // Nobody asks: forgets all, and reads anew with the next poll().
+  void close();
   // Nothing was left to read at the last poll().
   bool is_settled() const { return settled_; }
 

@@ -25,6 +25,8 @@ Result<std::optional<FdbEvent>> decode_fdb(const nlmsghdr& message) {
   if (of_bridge) {
     entry.tag = attributes.number<uint16_t>(NDA_VLAN);
     entry.local = (header.ndm_state & NUD_PERMANENT) != 0;
+    entry.dynamic =
+        (header.ndm_state & (NUD_PERMANENT | NUD_NOARP)) == 0 && (header.ndm_flags & NTF_EXT_LEARNED) == 0;
   } else {
     entry.owner = entry.port;
     entry.tag = attributes.number<uint32_t>(NDA_SRC_VNI);

@@ -22,6 +22,7 @@ struct FdbEntry {
   std::optional<net::IpAddr> remote;  // of a vxlan device's
   std::optional<uint32_t> vni;        // likewise, when it is not the device's own
   bool local = false;                 // of a bridge's: its own address, or a port's
+  bool dynamic = false;               // likewise: learned by itself, nobody's word
 
   // A MAC that moves is told with the key that it had, and nothing is said of the old place.
   auto key() const { return std::tuple(mac, owner, tag); }

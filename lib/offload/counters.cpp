@@ -29,14 +29,17 @@ void Engine::read_counters(TimePoint now) {
 void Engine::read_counter(Node& node) {
   Counts now = node.past;
   node.counter_fault.clear();
-  const auto add = [&](const Result<Counters>& counted) {
-    if (!counted) node.counter_fault = counted.error().message;
-    now.packets += counted ? counted->packets : 0;
-    now.bytes += counted ? counted->bytes : 0;
+  const auto add = [&](const Result<Counters>& counted, Counts& last) {
+    if (counted)
+      last = {counted->packets, counted->bytes};
+    else
+      node.counter_fault = counted.error().message;
+    now.packets += last.packets;
+    now.bytes += last.bytes;
   };
-  if (node.counter != nullptr) add(node.target->queue->query_counter(node.counter));
-  for (const Entry& entry : node.entries)
-    if (entry.in.own_counter) add(node.target->queue->query(entry.in.handle));
+  if (Counts shared; node.counter != nullptr) add(node.target->queue->query_counter(node.counter), shared);
+  for (Entry& entry : node.entries)
+    if (entry.in.own_counter) add(node.target->queue->query(entry.in.handle), entry.in.counted);
   if (!node.counter_fault.empty()) return;
   if (now.packets <= node.counted.packets) return;
   const Counts more{now.packets - node.counted.packets, now.bytes - node.counted.bytes};
@@ -48,9 +51,8 @@ void Engine::read_counter(Node& node) {
 void Engine::keep_count(Node& node, const Installed& rule) {
   if (!rule.own_counter || node.doomed) return;  // of what is deleted nobody asks any more
   const auto counted = node.target->queue->query(rule.handle);
-  if (!counted) return;
-  node.past.packets += counted->packets;
-  node.past.bytes += counted->bytes;
+  node.past.packets += counted ? counted->packets : rule.counted.packets;
+  node.past.bytes += counted ? counted->bytes : rule.counted.bytes;
 }
 
 void Engine::credit(Node& node, const Counts& more) {

@@ -56,6 +56,7 @@ struct Installed {
   Form form;
   uint32_t level = 0;  // below the base: which of its turns in being replaced
   bool own_counter = false;
+  Counts counted{};  // by that, when it was read last
 };
 
 // What a posted operation is for.

@@ -121,6 +121,7 @@ void Engine::arrange(Nodes& nodes, const Places& places, const Whose& whose) {
   for (const NodePlace& place : places) {
     if (auto stays = before.extract(place)) {
       nodes.push_back(std::move(stays.mapped()));
+      if (place.target == nullptr) mark_dirty(*nodes.back());  // why it has none may be another reason now
       continue;
     }
     nodes.push_back(make_node(place, whose));

@@ -22,8 +22,8 @@ void Engine::step(Entry& entry) {
   if (node.target->queue_of(node).room() == 0) return mark_dirty(node);
   if (node.want.kind != Form::Kind::none) return create(entry);
   if (!may_leave(node)) return;
-  // For the encap, or the network: of the flow itself nobody asks any more.
-  const bool is_missed = node.kind == NodeKind::slot || (node.doomed && (!node.by_slot || node.mac));
+  // For the encap, or the network: what it has counted since the last look is credited by what it does now.
+  const bool is_missed = node.kind == NodeKind::slot || !node.by_slot || (node.doomed && node.mac);
   if (is_missed && node.counting_place != 0) read_counter(node);
   entry.buried = false;
   destroy(entry, std::exchange(entry.in, {}));

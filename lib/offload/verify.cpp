@@ -30,16 +30,12 @@ void Engine::audit(const Node& node, std::vector<std::string>& found) const {
   if (has_other_header(node)) say("a rule of it has another header than its encap");
   if (!node.counts() || !node.covers()) return;
   // A driver that no longer knows the rule or its counter says so.
-  if (node.counter != nullptr) {
-    if (const auto counted = node.target->queue->query_counter(node.counter); !counted)
-      say(fmt::format("its counter cannot be read: {}", counted.error().message));
-    return;
-  }
-  for (const Entry& entry : node.entries) {
-    if (entry.in.form.kind != Form::Kind::real) continue;
-    if (const auto counted = node.target->queue->query(entry.in.handle); !counted)
-      say(fmt::format("its counter cannot be read: {}", counted.error().message));
-  }
+  const auto expect = [&](const Result<Counters>& counted) {
+    if (!counted) say(fmt::format("its counter cannot be read: {}", counted.error().message));
+  };
+  if (node.counter != nullptr) expect(node.target->queue->query_counter(node.counter));
+  for (const Entry& entry : node.entries)
+    if (entry.in.own_counter) expect(node.target->queue->query(entry.in.handle));
 }
 
 std::vector<std::string> Engine::audit() const {

@@ -45,7 +45,7 @@ rss() { awk '/^VmRSS/ {print $2}' "/proc/$CULVERT_PID/status"; }
 learned() { field .learned show stats; }
 refused() { field .learn_over_member show stats; }
 
-in_ns "$ta" /usr/bin/python3 "$RUN/flood.py" "${FLOOD:-5}" > "$RUN/flooded" &
+in_ns "$ta" /usr/bin/python3 "$RUN/flood.py" "${FLOOD:-12}" > "$RUN/flooded" &
 HELPERS+=($!)
 flood=$!
 at_limit() { [ "$(learned)" -ge 9000 ] && [ "$(refused)" -gt 0 ]; }
@@ -58,6 +58,7 @@ in_ns "$ta" ip link set other0 up
 mac=$(mac_of "$ta" other0)
 known() { in_ns "$ta" ping -q -c 1 -W 1 -I other0 10.7.0.2; [ "$(field ".[] | select(.mac == \"$mac\") | .port" show paths)" = tenant ]; }
 wait_for 10 known || { ctl show stats; fail "a new station at another port is not learned"; }
+kill -0 "$flood" 2>/dev/null || fail "the flood was over before"
 while kill -0 "$flood" 2>/dev/null; do ping_all "$ta" 10.7.0.2; done
 after=$(rss)
 ping_all "$tb" 10.7.0.1

@@ -72,7 +72,7 @@ ctl wait 10
 [ -z "$(ask 10.7.0.60)" ] || fail "an answer for a station that the FDB does not have"
 seen "arp.dst.proto_ipv4 == 10.7.0.60"
 
-# The bridge that the device is in is the network's too, while it is in it.
+# The bridge that the device is in is the network's too, while it is in it. (B is heard anew before each look: what is idle goes.)
 in_ns "$gw" ip link add evpnbr address 02:00:00:00:77:77 type bridge  # else it takes the MAC of its ports, and the kernel forgets its neighbours
 in_ns "$gw" ip link set evpnbr up
 in_ns "$gw" ip neighbour add 10.7.0.70 lladdr "$B" dev evpnbr nud noarp extern_learn
@@ -80,10 +80,20 @@ ctl wait 10
 [ -z "$(ask 10.7.0.70)" ] || fail "an answer by a bridge that has nothing to do with it"
 in_ns "$gw" ip link set evpn100 master evpnbr
 ctl wait 10
+ping_all "$tb" 10.7.0.1 -c 3
 [ "$(ask 10.7.0.70)" = "$B" ] || fail "no answer for 10.7.0.70"
 in_ns "$gw" ip link set evpn100 nomaster
 ctl wait 10
+ping_all "$tb" 10.7.0.1 -c 3
 [ -z "$(ask 10.7.0.70)" ] || fail "an answer by a bridge that it has left"
+sed -i 's/suppress: true/suppress: true, bridge: evpnbr/' "$RUN/culvert.yaml"
+in_ns "$gw" ip neighbour replace 10.7.0.70 lladdr "$B" dev evpnbr nud noarp extern_learn  # it went with the bridge's carrier
+ctl reload
+ctl wait 10
+[ "$(ask 10.7.0.70)" = "$B" ] || fail "no answer by the bridge that the network names"
+sed -i 's/, bridge: evpnbr//' "$RUN/culvert.yaml"
+ctl reload
+ctl wait 10
 
 # Nobody knows 10.7.0.99; and what looks whether an address is taken must reach who has it.
 ask 10.7.0.99 > /dev/null; ask fd00:7::99 > /dev/null

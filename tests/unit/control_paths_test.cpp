@@ -204,6 +204,33 @@ TEST_F(KernelBridge, ComesGoesAndIsReadAgain) {
   turn_until([&] { return rows().empty(); });
 }
 
+// A bridge learns without a limit what tenants send.
+TEST_F(KernelBridge, WhatItLearnedByItselfIsLimited) {
+  start_bridged(", max_macs: 10");
+  fdb("add 02:00:00:00:00:81 dev tn0 master static");
+  for (unsigned i = 0; i < 30; ++i) send_from(0x20 + i, "tn1");
+  turn_until(
+      [&] { return ControlPaths::rows().find("81") != std::string::npos && control_->paths().size() == 11; });
+  settle();
+  EXPECT_EQ(control_->paths().size(), 11u) << "the operator's beside them";
+  run("ip link set tn0 type bridge_slave fdb_flush");
+  turn_until([&] { return control_->paths().size() <= 1; });
+  send_from(0x55, "tn1");
+  turn_until([&] { return ControlPaths::rows().find("blue 55 tenant kernel") != std::string::npos; });
+}
+
+TEST_F(KernelBridge, ManyThatWereThereBefore) {
+  std::ofstream batch(::testing::TempDir() + "fdb_batch");
+  for (unsigned i = 0; i < 40'000; ++i)
+    batch << fmt::format("fdb add 02:01:00:00:{:02x}:{:02x} dev vxlan100 dst 192.0.2.2 self static\n", i >> 8,
+                         i & 255);
+  batch.close();
+  run(("bridge -b " + ::testing::TempDir() + "fdb_batch").c_str());
+  start_bridged();
+  settle();
+  EXPECT_EQ(control_->paths().size(), 40'000u);
+}
+
 TEST_F(KernelBridge, ReloadAndMany) {
   fdb("add 02:00:00:00:00:12 dev vxlan100 dst 192.0.2.2 self static");
   start_bridged();

@@ -378,8 +378,11 @@ TEST(Decode, BridgeFdb) {
   nla_put_u16(of_bridge.get(), NDA_VLAN, 100);
   const auto bridged = decode_fdb(*nlmsg_hdr(of_bridge.get()));
   ASSERT_TRUE(bridged && *bridged);
-  EXPECT_EQ((*bridged)->entry, (FdbEntry{.mac = mac, .owner = 3, .tag = 100, .port = 7}));
+  EXPECT_EQ((*bridged)->entry, (FdbEntry{.mac = mac, .owner = 3, .tag = 100, .port = 7, .dynamic = true}));
   EXPECT_TRUE((*bridged)->added);
+  auto by_operator = fdb_entry(RTM_NEWNEIGH, NUD_NOARP);
+  nla_put_u32(by_operator.get(), NDA_MASTER, 3);
+  EXPECT_FALSE((*decode_fdb(*nlmsg_hdr(by_operator.get())))->entry.dynamic);
 
   auto of_vxlan = fdb_entry(RTM_NEWNEIGH, NUD_PERMANENT);
   nla_put_u32(of_vxlan.get(), NDA_DST, htonl(0xc0000202));

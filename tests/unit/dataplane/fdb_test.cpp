@@ -281,6 +281,24 @@ TEST(FdbTable, GrowsUnderChange) {
   }
 }
 
+// What the kernel and the user say is not said again: the table grows under it, up to its largest.
+TEST(FdbTable, MakesRoomForWhatIsSaidOnce) {
+  start_eal();
+  const auto domain = std::move(*rcu::Domain::create());
+  rcu::Published<dataplane::FdbHash> table;
+  rcu::RetireQueue retired(*domain);
+  constexpr unsigned kCapacity = 50'000;
+  auto fdb = std::move(*Fdb::create(table, retired, *domain, kCapacity, {}));
+  for (unsigned i = 1; i <= kCapacity; ++i)
+    ASSERT_EQ(fdb->put(StationKey(0, to_station(i)), Where::tunnel(1), Origin::kernel, 1),
+              Fdb::Verdict::added)
+        << i;
+  EXPECT_EQ(fdb->put(StationKey(0, to_station(kCapacity + 1)), Where::tunnel(1), Origin::kernel, 1),
+            Fdb::Verdict::full);
+  for (unsigned i = 1; i <= kCapacity; ++i)
+    ASSERT_TRUE(table.load()->find(StationKey(0, to_station(i)))) << i;
+}
+
 // What the documentation promises of memory: bytes a row, at the worst moment (the old table beside the new).
 TEST(FdbTable, MemoryIsBounded) {
   start_eal();
