@@ -28,11 +28,6 @@ goes || fail "a route that was there before culvert is not in its tables"
 # Runs of ping, so slow that a port's receive ring holds those of seconds: a machine that is busy loses none there. What
 # came is counted by the kernel: ping itself does not wait for a late last answer.
 pings() { background "$1" sh -c "until [ -e '$RUN/stop' ]; do ping -q -c 50 -i 0.02 $2; done" > "$RUN/$1.ping"; }
-replies() { # IPv4 and IPv6
-  in_ns "$1" awk '$1 == "Icmp:" && !at { for (i = 2; i <= NF; i++) if ($i == "InEchoReps") at = i; next }
-    $1 == "Icmp:" { sum += $at } $1 == "Icmp6InEchoReplies" { sum += $2 } END { print sum + 0 }' \
-    /proc/net/snmp /proc/net/snmp6
-}
 before_a=$(replies "$ta") before_b=$(replies "$tb")
 pings "$ta" 10.2.0.2
 a=$!

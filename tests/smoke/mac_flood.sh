@@ -67,7 +67,8 @@ rows=$(field length show paths)
 [ "$rows" -le 10002 ] || fail "$rows paths"
 [ "$(field '[.[] | select(.port == "noisy" and .origin == "learned")] | length' show paths)" -le 9000 ] || fail "more than a member may have"
 [ "$(field '[.[] | select(.origin == "static")] | length' show paths)" = 2 ] || fail "static paths"
-[ $((after - before)) -le 8192 ] || fail "memory grew from $before to $after kB"
+# A sanitizer's allocator keeps what is freed.
+[ "${SANITIZED:-no}" = yes ] || [ $((after - before)) -le 8192 ] || fail "memory grew from $before to $after kB"
 ctl path flush blue
 [ "$(field length show paths)" -le 5 ] || fail "what was learned is there after path flush"
 stop_culvert TERM || fail "culvert exit status $?"
