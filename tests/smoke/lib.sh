@@ -60,7 +60,12 @@ wire() {
   done
 }
 
-namespace() { ip netns add "$1"; in_ns "$1" ip link set lo up; }
+# A namespace whose stations speak when a test makes them: they ask for no router, now and then, by themselves.
+namespace() {
+  ip netns add "$1"
+  in_ns "$1" sysctl -qw net.ipv6.conf.default.router_solicitations=0
+  in_ns "$1" ip link set lo up
+}
 
 # The namespaces and links of the picture above, without addresses.
 links() {
