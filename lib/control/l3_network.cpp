@@ -11,6 +11,8 @@ namespace {
 
 // Changes that wait: with more of them than this, and than a quarter of the routes, all is built at once.
 constexpr size_t kManyChanges = 65536;
+// So many of the mirror's routes are looked at in a step of collecting: some 10 ms.
+constexpr size_t kPortion = 32768;
 
 }  // namespace
 
@@ -79,11 +81,17 @@ void L3Network::rebuild(TimePoint now) {
     case Rebuild::none:
       return;
     case Rebuild::wanted:
-      collect(now);
-      rebuild_ = Rebuild::sort_v4;
+      begin();
+      rebuild_ = Rebuild::first;
+      return;
+    case Rebuild::first:
+      if (!collect_first(now)) rebuild_ = Rebuild::others;
+      return;
+    case Rebuild::others:
+      if (!collect_others(now)) rebuild_ = Rebuild::sort_v4;
       return;
     case Rebuild::sort_v4:
-      std::ranges::sort(v4_);
+      sort(v4_);
       rebuild_ = Rebuild::load_v4;
       return;
     case Rebuild::load_v4:
@@ -91,49 +99,66 @@ void L3Network::rebuild(TimePoint now) {
       rebuild_ = v6_.empty() ? Rebuild::load_v6 : Rebuild::sort_v6;
       return;
     case Rebuild::sort_v6:
-      std::ranges::sort(v6_);
+      sort(v6_);
       rebuild_ = Rebuild::load_v6;
       return;
     case Rebuild::load_v6:
       load(tables_.v6, v6_);
+      first_.clear();
       hops_.recount(std::exchange(counts_, {}));
       rebuild_ = Rebuild::none;
   }
 }
 
-// Everything, from the mirror's tables.
-void L3Network::collect(TimePoint now) {
+void L3Network::begin() {
   dirty_.clear();
   next_dirty_ = 0;
   v4_.clear();
   v6_.clear();
   counts_.clear();
-  const auto add = [&](const net::Prefix& dst, dataplane::HopId hop) {
-    ++counts_[hop];
-    if (dst.address.is_v4())
-      v4_.push_back({fib::address_of<4>(dst.address), dst.length, hop});
-    else
-      v6_.push_back({fib::address_of<16>(dst.address), dst.length, hop});
-  };
-  // Those of the kernel's local table and of the configuration, which come first.
-  std::map<net::Prefix, Leads> first = sources_.configured;
-  if (sources_.local)
-    mirror_.for_each_best(RT_TABLE_LOCAL, [&](const net::Prefix& dst, const mirror::Path& path) {
-      first[dst] = Leads::of(path);
-    });
   refused_.clear();
-  for (const auto& [dst, leads] : first) add(dst, hold(dst, leads, now));
-  if (sources_.table && !(sources_.local && *sources_.table == RT_TABLE_LOCAL)) {
-    // A million routes share a few paths, and paths keep their places meanwhile.
-    std::unordered_map<const mirror::Path*, dataplane::HopId> hop_of;
-    mirror_.for_each_best(*sources_.table, [&](const net::Prefix& dst, const mirror::Path& path) {
-      if (first.contains(dst)) return;
-      const auto [known, is_new] = hop_of.try_emplace(&path);
-      if (is_new) known->second = hops_.hold(Leads::of(path), now);
-      if (known->second == HopIds::kNone) refused_.insert(dst);
-      add(dst, known->second);
-    });
-  }
+  first_ = sources_.configured;
+  next_route_ = 0;
+}
+
+// Those of the kernel's local table and of the configuration, which come first. False: that was all.
+bool L3Network::collect_first(TimePoint now) {
+  const auto own = [&](const net::Prefix& dst, const mirror::Path& path) { first_[dst] = Leads::of(path); };
+  if (sources_.local && mirror_.visit_best(RT_TABLE_LOCAL, next_route_, kPortion, own)) return true;
+  for (const auto& [dst, leads] : first_) collect(dst, hold(dst, leads, now));
+  next_route_ = 0;
+  return false;
+}
+
+bool L3Network::collect_others(TimePoint now) {
+  if (!sources_.table || (sources_.local && *sources_.table == RT_TABLE_LOCAL)) return false;
+  // A million routes share a few paths, and paths keep their places meanwhile.
+  std::unordered_map<const mirror::Path*, dataplane::HopId> hop_of;
+  return mirror_.visit_best(*sources_.table, next_route_, kPortion,
+                            [&](const net::Prefix& dst, const mirror::Path& path) {
+                              if (first_.contains(dst)) return;
+                              const auto [known, is_new] = hop_of.try_emplace(&path);
+                              if (is_new) known->second = hops_.hold(Leads::of(path), now);
+                              if (known->second == HopIds::kNone) refused_.insert(dst);
+                              collect(dst, known->second);
+                            });
+}
+
+void L3Network::collect(const net::Prefix& dst, dataplane::HopId hop) {
+  if (dst.address.is_v4())
+    v4_.push_back({fib::address_of<4>(dst.address), dst.length, hop});
+  else
+    v6_.push_back({fib::address_of<16>(dst.address), dst.length, hop});
+}
+
+// What changed while it was collected may be there twice, and is entered again when all is over.
+template <size_t kBytes>
+void L3Network::sort(std::vector<fib::Route<kBytes>>& routes) {
+  std::ranges::sort(routes);
+  const auto twice = std::ranges::unique(
+      routes, [](const auto& a, const auto& b) { return a.address == b.address && a.length == b.length; });
+  routes.erase(twice.begin(), twice.end());
+  for (const auto& route : routes) ++counts_[route.hop];
 }
 
 template <size_t kBytes>

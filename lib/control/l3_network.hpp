@@ -47,13 +47,18 @@ class L3Network {
   void try_refused();
   dataplane::HopId hold(const net::Prefix& dst, const Leads& leads, TimePoint now);
   std::optional<Leads> leads(const net::Prefix& dst) const;
-  void collect(TimePoint now);
+  void begin();
+  bool collect_first(TimePoint now);
+  bool collect_others(TimePoint now);
+  void collect(const net::Prefix& dst, dataplane::HopId hop);
   void rebuild(TimePoint now);
+  template <size_t kBytes>
+  void sort(std::vector<fib::Route<kBytes>>& routes);
   template <size_t kBytes>
   static void load(fib::Table<kBytes>& table, std::vector<fib::Route<kBytes>>& routes);
 
   // All routes anew, a step a turn. What changes meanwhile waits until it is over.
-  enum class Rebuild : uint8_t { none, wanted, sort_v4, load_v4, sort_v6, load_v6 };
+  enum class Rebuild : uint8_t { none, wanted, first, others, sort_v4, load_v4, sort_v6, load_v6 };
 
   const mirror::Mirror& mirror_;
   fib::Families& tables_;
@@ -65,6 +70,8 @@ class L3Network {
   uint64_t freed_ = 0;             // L3Hops::freed() when they were last tried
   Rebuild rebuild_ = Rebuild::none;
   // Of the rebuild under way.
+  uint32_t next_route_ = 0;             // the mirror's, to be collected
+  std::map<net::Prefix, Leads> first_;  // of the kernel's local table and of the configuration
   std::vector<fib::Route<4>> v4_;
   std::vector<fib::Route<16>> v6_;
   std::unordered_map<dataplane::HopId, size_t> counts_;  // routes by hop

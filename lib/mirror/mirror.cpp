@@ -49,9 +49,9 @@ std::optional<Route> Mirror::route_to(const Flow& flow) const { return impl_->st
 const Path* Mirror::best(uint32_t table, const net::Prefix& dst) const {
   return impl_->store().best(table, dst);
 }
-void Mirror::for_each_best(uint32_t table,
-                           const std::function<void(const net::Prefix&, const Path&)>& visit) const {
-  impl_->store().for_each_best(table, visit);
+bool Mirror::visit_best(uint32_t table, uint32_t& from, size_t budget,
+                        const std::function<void(const net::Prefix&, const Path&)>& visit) const {
+  return impl_->store().visit_best(table, from, budget, visit);
 }
 Path Mirror::present(const Path& path) const {
   return path.nexthop_id == 0 ? path : impl_->store().with_present_hops(path);

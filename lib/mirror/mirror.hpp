@@ -115,8 +115,11 @@ class Mirror {
   // Of the routes to exactly this destination the one that lookup() would choose; null: none. One on a
   // nexthop object has no hops of its own: present() has those.
   const Path* best(uint32_t table, const net::Prefix& dst) const;
-  // The same for each destination of the table, in no order.
-  void for_each_best(uint32_t table, const std::function<void(const net::Prefix&, const Path&)>& visit) const;
+  // The same for each destination of the table, in no order and in portions: `from` is 0 for the first of
+  // them and moves on by `budget` routes, of whatever table. False: that was the last one. What a listener is
+  // told of between two calls may be visited twice, or as it was.
+  bool visit_best(uint32_t table, uint32_t& from, size_t budget,
+                  const std::function<void(const net::Prefix&, const Path&)>& visit) const;
   // With the hops and the type that its nexthop object has now.
   Path present(const Path& path) const;
   // Some rule names a link, or the VRF or the group of one.

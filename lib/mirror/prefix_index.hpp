@@ -18,12 +18,6 @@ class PrefixIndex {
     if (const auto place = place_of(hash, is_it)) return places_[*place].row;
     return std::nullopt;
   }
-  // Visits all rows, in no order.
-  template <typename Visit>
-  void for_each(const Visit& visit) const {
-    for (const Place& place : places_)
-      if (place.row != kNone) visit(place.row);
-  }
   void prefetch(uint32_t hash) const {
     if (!places_.empty()) __builtin_prefetch(&places_[home(hash)]);
   }

@@ -125,9 +125,12 @@ void RouteTable::unlink_from_path(RowId row) {
 
 const RouteTable::Rows& RouteTable::chain(const Key& key) const {
   chain_.clear();
-  const auto first = index_.find(hash_of(key), [&](RowId row) { return has_key(row, key); });
-  for (RowId row = first.value_or(kNone); row != kNone; row = rows_[row].next) chain_.push_back(row);
+  for (RowId row = first_of(key); row != kNone; row = rows_[row].next) chain_.push_back(row);
   return chain_;
+}
+
+RouteTable::RowId RouteTable::first_of(const Key& key) const {
+  return index_.find(hash_of(key), [&](RowId row) { return has_key(row, key); }).value_or(kNone);
 }
 
 std::optional<RouteTable::Found> RouteTable::lookup(uint32_t table, const net::IpAddr& ip,
@@ -154,17 +157,19 @@ const Path* RouteTable::best_from(RowId row, const std::function<bool(const Path
 
 const Path* RouteTable::best(uint32_t table, const net::Prefix& dst,
                              const std::function<bool(const Path&)>& usable) const {
-  const Key key = key_of(table, dst);
-  const auto first = index_.find(hash_of(key), [&](RowId row) { return has_key(row, key); });
-  return best_from(first.value_or(kNone), usable);
+  return best_from(first_of(key_of(table, dst)), usable);
 }
 
-void RouteTable::for_each_best(uint32_t table, const std::function<bool(const Path&)>& usable,
-                               const std::function<void(const net::Prefix&, const Path&)>& visit) const {
-  index_.for_each([&](RowId first) {
-    if (path_of(first)->table != table) return;
-    if (const Path* path = best_from(first, usable)) visit(prefix_of(first), *path);
-  });
+bool RouteTable::visit_best(uint32_t table, RowId& from, size_t budget,
+                            const std::function<bool(const Path&)>& usable,
+                            const std::function<void(const net::Prefix&, const Path&)>& visit) const {
+  const auto end = static_cast<RowId>(std::min<size_t>(rows_.size(), from + budget));
+  for (; from < end; ++from) {
+    if ((rows_[from].info & kPresent) == 0 || path_of(from)->table != table) continue;
+    if (first_of(key_of(from)) != from) continue;
+    if (const Path* path = best_from(from, usable)) visit(prefix_of(from), *path);
+  }
+  return from < rows_.size();
 }
 
 std::vector<RouteTable::Found> RouteTable::sorted() const {

@@ -60,9 +60,11 @@ class RouteTable {
   // `usable` holds. Null: none.
   const Path* best(uint32_t table, const net::Prefix& dst,
                    const std::function<bool(const Path&)>& usable) const;
-  // Visits that of each destination of the table, in no order.
-  void for_each_best(uint32_t table, const std::function<bool(const Path&)>& usable,
-                     const std::function<void(const net::Prefix&, const Path&)>& visit) const;
+  // Visits that of each destination of the table whose first route is among the `budget` rows from `from` on,
+  // in no order, and moves `from` on. False: there are no more rows. What changes between two calls may be
+  // visited twice, or as it was.
+  bool visit_best(uint32_t table, RowId& from, size_t budget, const std::function<bool(const Path&)>& usable,
+                  const std::function<void(const net::Prefix&, const Path&)>& visit) const;
   // By table, prefix, and the kernel's order.
   std::vector<Found> sorted() const;
 
@@ -140,6 +142,7 @@ class RouteTable {
 
   // The rows of a prefix, in order. The scratch is overwritten by the next call.
   const Rows& chain(const Key& key) const;
+  RowId first_of(const Key& key) const;  // kNone: there is none
   // Of a prefix's rows from its first on.
   const Path* best_from(RowId row, const std::function<bool(const Path&)>& usable) const;
   RowId find_same(const Rows& rows, const Path& path, Mark below) const;  // of those with a lower mark

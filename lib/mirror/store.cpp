@@ -60,9 +60,9 @@ const Path* Store::best(uint32_t table, const net::Prefix& dst) const {
   return routes_.best(table, dst, is_alive);
 }
 
-void Store::for_each_best(uint32_t table,
-                          const std::function<void(const net::Prefix&, const Path&)>& visit) const {
-  routes_.for_each_best(table, is_alive, visit);
+bool Store::visit_best(uint32_t table, uint32_t& from, size_t budget,
+                       const std::function<void(const net::Prefix&, const Path&)>& visit) const {
+  return routes_.visit_best(table, from, budget, is_alive, visit);
 }
 
 std::optional<Route> Store::route_to(const Flow& flow) const {

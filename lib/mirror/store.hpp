@@ -105,9 +105,10 @@ class Store {
   // Mirror::lookup(), and all of them, with the present hops and type of those on nexthop objects.
   std::optional<Route> lookup(uint32_t table, const net::IpAddr& ip) const;
   Route route(const RouteTable::Found& found) const;
-  // Mirror::best(), Mirror::for_each_best() and Mirror::present().
+  // Mirror::best(), Mirror::visit_best() and Mirror::present().
   const Path* best(uint32_t table, const net::Prefix& dst) const;
-  void for_each_best(uint32_t table, const std::function<void(const net::Prefix&, const Path&)>& visit) const;
+  bool visit_best(uint32_t table, uint32_t& from, size_t budget,
+                  const std::function<void(const net::Prefix&, const Path&)>& visit) const;
   Path with_present_hops(const Path& path) const;
   // Mirror::route_to().
   std::optional<Route> route_to(const Flow& flow) const;

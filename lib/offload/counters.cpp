@@ -64,13 +64,13 @@ void Engine::credit(Node& node, const Counts& more) {
   // An encap's packets: its slot's, or, where each flow has the header, theirs.
   // (A plain NIC's were counted by the worker that marked them.)
   // One that was deleted counts no more: its number may be another's.
-  const EncapRow* const row = node.has_encap ? &encap(node.encap) : nullptr;
+  const EncapRow* const row = node.encap;
   const bool is_slot = node.kind == NodeKind::slot && node.entries[0].in.form.slot == row->slot_number;
-  const bool by_flow = node.flow != nullptr && node.has_encap && !node.by_slot &&
+  const bool by_flow = node.flow != nullptr && row != nullptr && !node.by_slot &&
                        std::ranges::any_of(node.entries, [&](const Entry& entry) {
                          return entry.in.form.generation >= row->first;
                        });
-  if (row != nullptr && row->known && (is_slot || by_flow)) add(encap_states_[node.encap]);
+  if (row != nullptr && row->known && (is_slot || by_flow)) add(encap_states_[row->now.id]);
   if (node.flow == nullptr) return;
   add(*node.flow);
   if (node.mac) leave(StationUsed{node.network, *node.mac});

@@ -88,9 +88,8 @@ Engine::Outcome Engine::wanted_of(Node& node, const Overlaps& overlaps) {
     return unless_refused(node, {.want = {.kind = Form::Kind::real}});
   }
   if (node.kind == NodeKind::steering) {
-    const EncapRow& row = encap(node.encap);
     Outcome outcome;
-    if (row.now.terminated && (mode_ != Mode::off || isolated_[node.port]))
+    if (node.encap->now.terminated && (mode_ != Mode::off || isolated_[node.port]))
       outcome.want.kind = Form::Kind::real;
     return unless_refused(node, outcome);
   }
@@ -102,9 +101,9 @@ Engine::Outcome Engine::wanted_of(Node& node, const Overlaps& overlaps) {
     case NodeKind::path:
     case NodeKind::slot:
     case NodeKind::mark:
-      return tunnel_outcome(node, encap(node.encap), overlaps);
+      return tunnel_outcome(node, overlaps);
     case NodeKind::tunnel_source: {
-      const EncapRow& row = encap(node.encap);
+      const EncapRow& row = *node.encap;
       Outcome outcome;
       if (row.known && row.now.terminated) outcome.want = {.kind = Form::Kind::real, .generation = row.terms};
       return unless_refused(node, outcome);
@@ -120,7 +119,8 @@ Engine::Outcome Engine::wanted_of(Node& node, const Overlaps& overlaps) {
   }
 }
 
-Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row, const Overlaps& overlaps) {
+Engine::Outcome Engine::tunnel_outcome(const Node& node, const Overlaps& overlaps) const {
+  const EncapRow& row = *node.encap;
   if (!row.known) return {.state = FlowState::pending, .reason = "its tunnel is gone"};
   if (std::string why = needs_software(row.now.tunnel); !why.empty()) return {.reason = std::move(why)};
   const bool tagged = node.target != nullptr && node.target->tagged;
@@ -160,7 +160,7 @@ Engine::Outcome Engine::tunnel_outcome(Node& node, EncapRow& row, const Overlaps
 }
 
 // Keeps it out of the NIC while one of higher precedence would lose packets to it.
-Engine::Outcome Engine::in_order(const Node& node, Outcome outcome, const Overlaps& overlaps) {
+Engine::Outcome Engine::in_order(const Node& node, Outcome outcome, const Overlaps& overlaps) const {
   if (!node.claim || outcome.want.kind != Form::Kind::real) return outcome;
   outcome.desires = true;
   const Node* const higher = blocker_of(overlaps);
@@ -211,9 +211,9 @@ std::string Engine::unable_text(PortIndex port) const {
 
 void Engine::publish(Node& node) {
   if (node.kind == NodeKind::slot || node.kind == NodeKind::mark) {
-    EncapState& shared = encap_states_[node.encap];
+    const EncapRow& row = *node.encap;
+    EncapState& shared = encap_states_[row.now.id];
     using Slot = EncapState::Slot;
-    const EncapRow& row = encap(node.encap);
     const bool in = node.kind == NodeKind::slot ? node.covers() && node.entries[0].in.form == node.want &&
                                                       node.want.kind == Form::Kind::real
                                                 : node.told && node.generation == row.now.generation;
@@ -228,7 +228,7 @@ void Engine::publish(Node& node) {
     const std::string& reason = slot == Slot::pending ? row.now.reason : node.reason;
     tell(shared.reason, reason);
     if (shared.slot.exchange(slot, std::memory_order_release) != slot && node.kind == NodeKind::mark)
-      for (Node* other : encap(node.encap).nodes) mark_dirty(*other, node.settling);
+      for (Node* other : row.nodes) mark_dirty(*other, node.settling);
     return;
   }
   if (node.flow != nullptr && !node.flow->nodes.empty() && node.flow->nodes.front()->kind == node.kind)

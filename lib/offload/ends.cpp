@@ -43,9 +43,10 @@ bool Engine::release(Node& node) {
   node.claim.reset();
   if (node.counting_place != 0) counting_.take(node);
   no_room_wanted(node);
-  if (const auto row = encaps_.find(node.encap); node.has_encap && row != encaps_.end()) {
-    if (node.encap_place != 0) row->second->nodes.take(node);
-    encaps_leaving_ = encaps_leaving_ || row->second->removed;
+  if (EncapRow* const row = std::exchange(node.encap, nullptr)) {
+    if (node.encap_place != 0) row->nodes.take(node);
+    encaps_leaving_ = encaps_leaving_ || row->removed;
+    --row->users;
   }
   return true;
 }
@@ -77,10 +78,7 @@ void Engine::reap() {
   table_.release(ids);
   for (Flow* const flow : perhaps) retired_.retire(leaving_.take(*flow));
   if (!std::exchange(encaps_leaving_, false)) return;
-  std::erase_if(encaps_, [](const auto& entry) {
-    const EncapRow& row = *entry.second;
-    return row.removed && row.nodes.empty() && row.marks.empty() && row.unsettled == 0;
-  });
+  std::erase_if(encaps_, [](const auto& entry) { return entry.second->removed && entry.second->users == 0; });
 }
 
 }  // namespace culvert::offload

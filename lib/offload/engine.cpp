@@ -192,10 +192,9 @@ void Engine::prepare(Node& node, NodeKind kind, Target* target) {
   node.sequence = ++next_sequence_;
 }
 
-void Engine::attach(Node& node, EncapId id) {
-  node.encap = id;
-  node.has_encap = true;
-  encap(id).nodes.add(&node);
+void Engine::attach(Node& node, EncapRow& row) {
+  node.encap = &row;
+  ++row.users;
 }
 
 }  // namespace culvert::offload

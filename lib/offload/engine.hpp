@@ -159,7 +159,7 @@ class Engine {
   // engine.cpp
   std::chrono::microseconds rest(std::chrono::microseconds limit) const;
   void prepare(Node& node, NodeKind kind, Target* target);
-  void attach(Node& node, EncapId id);
+  static void attach(Node& node, EncapRow& row);
   void make_fixed(Target& target);
   EncapRow& encap(EncapId id);
   Target* target_of(PortIndex port) const;  // null: the port takes no rules
@@ -182,10 +182,10 @@ class Engine {
   Outcome outcome_of(Node& node, const Overlaps& overlaps);
   Outcome wanted_of(Node& node, const Overlaps& overlaps);
   bool is_removed(const Node& node) const;
-  Outcome tunnel_outcome(Node& node, EncapRow& row, const Overlaps& overlaps);
+  Outcome tunnel_outcome(const Node& node, const Overlaps& overlaps) const;
   Outcome plain_outcome(const EncapRow& row, const Target& out) const;
   Outcome unless_refused(const Node& node, Outcome outcome) const;
-  Outcome in_order(const Node& node, Outcome outcome, const Overlaps& overlaps);
+  Outcome in_order(const Node& node, Outcome outcome, const Overlaps& overlaps) const;
   FlowState refused_state() const {
     return mode_ == Mode::required ? FlowState::failed : FlowState::software;
   }
@@ -236,7 +236,7 @@ class Engine {
   void audit(const Node& node, std::vector<std::string>& found) const;
   bool has_other_header(const Node& node) const;
   static void explain_rule(const Entry& entry, size_t number, std::vector<std::string>& lines);
-  void explain_slot(const Node& node, std::vector<std::string>& lines) const;
+  void explain_slot(const EncapRow& row, std::vector<std::string>& lines) const;
   void explain_refusal(const Node& node, std::vector<std::string>& lines) const;
 
   // counters.cpp: what the NIC has counted.

@@ -16,13 +16,10 @@ Result<std::vector<std::string>> Engine::explain(const std::string& name) const 
   if (flow.nodes.empty()) return lines;
   const Node& node = *flow.nodes.front();
   const Target* target = node.target;
-  if (node.has_encap) {
-    const auto found = encaps_.find(node.encap);
-    if (found != encaps_.end() && found->second->now.rule && target == nullptr)
-      target = target_of(found->second->now.rule->port);
-  }
+  const EncapRow* const row = node.encap;
+  if (row != nullptr && row->now.rule && target == nullptr) target = target_of(row->now.rule->port);
   lines.push_back("layout: " + (target == nullptr ? "none: its port takes no rules" : describe(*target)));
-  if (node.has_encap) explain_slot(node, lines);
+  if (row != nullptr) explain_slot(*row, lines);
   size_t number = 0;
   for (const auto& one : flow.nodes) {
     if (target == nullptr || one->kind != node.kind) continue;
@@ -42,10 +39,7 @@ void Engine::explain_rule(const Entry& entry, size_t number, std::vector<std::st
                               priority(*entry.node, rule.form, rule.level)));
 }
 
-void Engine::explain_slot(const Node& node, std::vector<std::string>& lines) const {
-  const auto found = encaps_.find(node.encap);
-  if (found == encaps_.end()) return;
-  const EncapRow& row = *found->second;
+void Engine::explain_slot(const EncapRow& row, std::vector<std::string>& lines) const {
   const Node* slot = row.slot ? row.slot.get() : row.marks.empty() ? nullptr : row.marks.back().get();
   if (slot == nullptr) return;
   const bool in = slot->covers();
@@ -60,9 +54,7 @@ void Engine::explain_slot(const Node& node, std::vector<std::string>& lines) con
 void Engine::explain_refusal(const Node& node, std::vector<std::string>& lines) const {
   lines.push_back("driver: " + node.refusal);
   if (node.entries.empty()) return;
-  if (const auto row = encaps_.find(node.encap);
-      node.has_encap && (row == encaps_.end() || !row->second->now.rule))
-    return;  // there is no header to ask about
+  if (node.encap != nullptr && !node.encap->now.rule) return;  // there is no header to ask about
   Entry entry = node.entries.front();
   entry.making = {.form = node.refused, .level = 0};
   if (entry.making.form.kind == Form::Kind::none) return;

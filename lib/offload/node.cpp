@@ -48,9 +48,9 @@ std::string Node::to_string() const {
   switch (kind) {
     case NodeKind::slot:
     case NodeKind::mark:
-      return fmt::format("slot of encap {}", encap);
+      return fmt::format("slot of encap {}", encap->now.id);
     case NodeKind::steering:
-      return fmt::format("steering of encap {}", encap);
+      return fmt::format("steering of encap {}", encap->now.id);
     case NodeKind::fixed:
       return entries[0].variant == kEgressRoot ? "rule to the slots"
              : entries[0].variant == kNoLeak   ? "no-leak rule"

@@ -30,6 +30,7 @@ namespace culvert::offload {
 struct Node;
 struct Flow;
 struct Target;
+struct EncapRow;
 
 // What a rule does. Two rules of an entry that have equal forms are the same rule.
 struct Form {
@@ -141,19 +142,18 @@ struct Node {
 
   NodeKind kind = NodeKind::slot;
   FlowState state = FlowState::pending;
-  bool dirty = false;      // queued for a decision
-  bool doomed = false;     // to be freed once its rules are out
-  bool has_encap = false;  // whose number `encap` is
-  bool by_slot = false;    // its rule in the NIC leads to a slot, which counts its packets too
-  bool told = false;       // the workers may be using the mark
+  bool dirty = false;    // queued for a decision
+  bool doomed = false;   // to be freed once its rules are out
+  bool by_slot = false;  // its rule in the NIC leads to a slot, which counts its packets too
+  bool told = false;     // the workers may be using the mark
   bool hold_refused = false;
   bool waits_for_room = false;
   PortIndex port = 0;  // the tenant's; of steering and tunnel_source: the wire
   NetworkId network = 0;
   uint16_t udp_port = 0;  // of a station: one entry for each wire; 0: no tunnel of its network is known
   std::optional<net::Mac> mac;
-  EncapId encap = 0;
-  Target* target = nullptr;  // null: nowhere, see the flow's reason
+  EncapRow* encap = nullptr;  // Engine::attach()
+  Target* target = nullptr;   // null: nowhere, see the flow's reason
   Flow* flow = nullptr;
   uint64_t sequence = 0;
   uint64_t settling = 0;                       // the moment of what unsettled it; 0: settled
@@ -221,9 +221,9 @@ struct NodePlace {
 };
 
 // An encap as the offload thread knows it. It lives from the first update to its removal, and as long as
-// flows use it.
+// nodes use it.
 struct EncapRow {
-  EncapUpdate now;
+  EncapUpdate now;  // its id from the start
   // Of its slot: new with each tunnel, so that a rule of a tunnel that was deleted, and that a driver does
   // not let go, never leads into the next one with this id.
   uint32_t slot_number = 0;
@@ -231,6 +231,7 @@ struct EncapRow {
   uint64_t terms = 0;  // the generation since which the outer headers of its packets are what they are
   bool known = false;  // configured; else only flows that came too early, or leave late, use it
   bool removed = false;
+  size_t users = 0;                         // nodes that point at it: it stays as long as there are any
   Roster<Node*, &Node::encap_place> nodes;  // whose rules depend on its header or slot
   std::unique_ptr<Node> slot;               // on a switch, tagged
   std::list<std::unique_ptr<Node>>

@@ -37,9 +37,10 @@ class ClaimTable {
  public:
   size_t size() const { return size_; }
 
-  void add(Claim& claim) {
+  // `hash`: of its key's value.
+  void add(Claim& claim, size_t hash) {
     if (++size_ * 2 > slots_.size()) grow();
-    put({KeyHash()(claim.key.value), &claim});
+    put({hash, &claim});
   }
 
   // It is in.
@@ -57,10 +58,11 @@ class ClaimTable {
     --size_;
   }
 
+  // Those of this value, whose hash this is.
   template <typename Visit>
-  void each(const tunnel::MatchKey& value, Visit&& visit) const {
+  void each(const tunnel::MatchKey& value, size_t hash, Visit&& visit) const {
     if (size_ == 0) return;
-    const size_t hash = KeyHash()(value), last = slots_.size() - 1;
+    const size_t last = slots_.size() - 1;
     for (size_t at = hash & last; slots_[at].claim != nullptr; at = (at + 1) & last)
       if (slots_[at].hash == hash && slots_[at].claim->key.value == value) visit(*slots_[at].claim);
   }
@@ -102,13 +104,14 @@ class OverlapIndex {
  public:
   void add(Claim& claim) {
     claim.overlaps = 0;
-    overlapping(claim.key, [&](Claim& other) {
+    const size_t hash = KeyHash()(claim.key.value);
+    overlapping(claim.key, hash, [&](Claim& other) {
       ++other.overlaps;
       ++claim.overlaps;
     });
     auto shape = shape_of(claim.key.mask);
     if (shape == shapes_.end()) shape = shapes_.insert(shape, {claim.key.mask, {}, {}});
-    shape->claims.add(claim);
+    shape->claims.add(claim, hash);
     for (auto& [common, table] : shape->coarser) table[claim.key.value & common].push_back(&claim);
   }
 
@@ -128,24 +131,31 @@ class OverlapIndex {
   // must not change meanwhile.
   template <typename Visit>
   void overlapping(const tunnel::MaskedKey& key, Visit visit) {
+    overlapping(key, KeyHash()(key.value), visit);
+  }
+
+ private:
+  // `hash`: of the key's value.
+  template <typename Visit>
+  void overlapping(const tunnel::MaskedKey& key, size_t hash, Visit visit) {
     for (Shape& shape : shapes_) {
       if (shape.mask == key.mask) {
-        shape.claims.each(key.value, visit);
+        shape.claims.each(key.value, hash, visit);
         continue;
       }
       const tunnel::MatchKey common = shape.mask & key.mask;
+      const tunnel::MatchKey value = key.value & common;
       if (common == shape.mask) {
-        shape.claims.each(key.value & common, visit);
+        shape.claims.each(value, KeyHash()(value), visit);
         continue;
       }
       const Table& table = shape.table(common);
-      const auto bucket = table.find(key.value & common);
+      const auto bucket = table.find(value);
       if (bucket == table.end()) continue;
       for (Claim* claim : bucket->second) visit(*claim);
     }
   }
 
- private:
   using Table = std::unordered_map<tunnel::MatchKey, std::vector<Claim*>, KeyHash>;
 
   struct Shape {

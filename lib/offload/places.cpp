@@ -29,8 +29,8 @@ std::unique_ptr<Node> explicit_node(Flow& flow) {
 }
 
 NodePlace place_of(const Node& node) {
-  return {node.kind, node.target, node.port, node.has_encap ? std::optional(node.encap) : std::nullopt,
-          node.udp_port};
+  const auto encap = node.encap != nullptr ? std::optional(node.encap->now.id) : std::nullopt;
+  return {node.kind, node.target, node.port, encap, node.udp_port};
 }
 
 Target* switch_or_null(Target* target) { return target != nullptr && target->is_switch ? target : nullptr; }
@@ -110,7 +110,10 @@ std::unique_ptr<Node> Engine::make_node(const NodePlace& place, const Whose& who
     place.target->claims[node.port].add(*node.claim);
   if (place.kind == NodeKind::tunnel_source && place.target->tunnel_sources++ == 0)
     for (const auto& fixed : place.target->fixed) mark_dirty(*fixed);
-  if (place.encap) attach(node, *place.encap);
+  if (place.encap) {
+    attach(node, encap(*place.encap));
+    node.encap->nodes.add(&node);
+  }
   return made;
 }
 

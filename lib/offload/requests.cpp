@@ -120,8 +120,7 @@ void Engine::refresh_slot(EncapRow& row, Target* target) {
   if (target != nullptr && target->is_switch && target->tagged && !row.slot) {
     row.slot = std::make_unique<Node>();
     prepare(*row.slot, NodeKind::slot, target);
-    row.slot->encap = row.now.id;
-    row.slot->has_encap = true;
+    attach(*row.slot, row);
     row.slot->set_entries(1);
   }
   if (row.slot) mark_dirty(*row.slot);
@@ -129,8 +128,7 @@ void Engine::refresh_slot(EncapRow& row, Target* target) {
   if (!row.marks.empty() && row.marks.back()->generation == row.now.generation) return;
   Node& mark = *row.marks.emplace_back(std::make_unique<Node>());
   prepare(mark, NodeKind::mark, target);
-  mark.encap = row.now.id;
-  mark.has_encap = true;
+  attach(mark, row);
   mark.mark = mark_of(next_mark());
   mark.generation = row.now.generation;
   mark.set_entries(1);
@@ -158,8 +156,7 @@ void Engine::refresh_terminations(EncapRow& row, bool same_underlay) {
     }
     Node& node = *row.terminations.emplace_back(std::make_unique<Node>());
     prepare(node, NodeKind::steering, target);
-    node.encap = row.now.id;
-    node.has_encap = true;
+    attach(node, row);
     node.port = port;
     node.set_entries(rules);
     mark_dirty(node);

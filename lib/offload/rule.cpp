@@ -4,6 +4,7 @@
 
 #include <cassert>
 #include <cstring>
+#include <new>
 
 #include "base/compat.hpp"
 
@@ -23,19 +24,24 @@ Rule& Rule::start(const Place& place) {
   return *this;
 }
 
+// `align`: a power of two.
+inline uint8_t* Rule::place_for(size_t size, size_t align) {
+  const size_t at = (used_bytes_ + align - 1) & ~(align - 1);
+  assert(at + size <= kStorageBytes);
+  used_bytes_ = at + size;
+  return storage_.data() + at;
+}
+
 uint8_t* Rule::put_bytes(const void* bytes, size_t size, size_t align) {
-  used_bytes_ = (used_bytes_ + align - 1) / align * align;
-  assert(used_bytes_ + size <= kStorageBytes);
-  uint8_t* at = storage_.data() + used_bytes_;
+  uint8_t* const at = place_for(size, align);
   std::memcpy(at, bytes, size);
-  used_bytes_ += size;
   return at;
 }
 
 template <typename T>
 T* Rule::put(const T& value) {
   static_assert(alignof(T) <= 8);
-  return reinterpret_cast<T*>(put_bytes(&value, sizeof(T), alignof(T)));
+  return new (place_for(sizeof(T), alignof(T))) T(value);
 }
 
 Rule& Rule::item(rte_flow_item_type type, const void* spec, const void* mask) {

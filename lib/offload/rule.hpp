@@ -104,6 +104,7 @@ class Rule {
  private:
   template <typename T>
   T* put(const T& value);
+  uint8_t* place_for(size_t size, size_t align);
   uint8_t* put_bytes(const void* bytes, size_t size, size_t align);
   Rule& item(rte_flow_item_type type, const void* spec = nullptr, const void* mask = nullptr);
   template <typename T>

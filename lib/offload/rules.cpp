@@ -46,7 +46,7 @@ Pattern Engine::pattern_of(const Entry& entry, const Form& form) {
   Pattern pattern{node.kind, entry.variant, node.port, node.network, node.udp_port, node.mac, {}, {}, {}};
   if (node.claim) pattern.key = node.claim->key;
   if (node.kind == NodeKind::slot) pattern.slot = form.slot;
-  if (node.kind == NodeKind::tunnel_source) pattern.encap = node.encap;
+  if (node.kind == NodeKind::tunnel_source) pattern.encap = node.encap->now.id;
   return pattern;
 }
 
@@ -142,8 +142,8 @@ void Engine::created(Entry& entry, const Completion& completion) {
   }
   if (node.kind == NodeKind::mark && !node.told && node.want == made.form) {
     node.told = true;
-    leave(MarkReady{node.encap, node.generation, node.mark});
-    for (Node* other : encap(node.encap).nodes) mark_dirty(*other, node.settling);
+    leave(MarkReady{node.encap->now.id, node.generation, node.mark});
+    for (Node* other : node.encap->nodes) mark_dirty(*other, node.settling);
   }
   if (old.handle != nullptr) destroy(entry, old);
 }
@@ -194,7 +194,8 @@ void Engine::leftover_gone(Target& target, Target::Leftover& rule, const Complet
 void Engine::count_rule(const Node& node, const Installed& rule, int change) {
   if (node.kind != NodeKind::explicit_flow && node.kind != NodeKind::path) return;
   if (rule.form.generation == 0) return;  // it leads to a slot
-  encap_states_[node.encap].flow_rules.fetch_add(static_cast<uint32_t>(change), std::memory_order_relaxed);
+  encap_states_[node.encap->now.id].flow_rules.fetch_add(static_cast<uint32_t>(change),
+                                                         std::memory_order_relaxed);
 }
 
 // A counter that outlives the rules, so that replacing one loses nothing. A rule that leads to a slot stays
@@ -227,7 +228,7 @@ void Engine::build(Rule& rule, const Entry& entry) const {
   const Form& form = entry.making.form;
   const Spot spot{target.port_id, priority(node, form, entry.making.level), target.able.tags,
                   any_source(target.able.async)};
-  const EncapRow* const row = node.has_encap ? encaps_.at(node.encap).get() : nullptr;
+  const EncapRow* const row = node.encap;
   rte_flow_action_handle* const counter = entry.making.own_counter ? nullptr : node.counter;
   const auto header = [&] { return Encap{row->now.rule->header.view(), port_ids_[row->now.rule->port]}; };
   const auto underlay = [&] {
@@ -270,7 +271,7 @@ void Engine::build(Rule& rule, const Entry& entry) const {
       if (!decapsulates(target)) return steer(rule, here, underlay(), queues);
       if (entry.variant == kKeepCongested) return ingress_congested(rule, here, underlay(), queues);
       here.priority = 1;
-      return ingress_decap(rule, here, underlay(), node.encap + 1, queues);
+      return ingress_decap(rule, here, underlay(), row->now.id + 1, queues);
     }
     case NodeKind::fixed:
       if (entry.variant == kCongested) return congested(rule, spot, port_ids_[node.port]);

@@ -14,7 +14,7 @@ void Engine::settle(Node& node, uint64_t since) {
   if (node.flow != nullptr && node.flow->replaces != nullptr) perhaps_succeeds(*node.flow, began);
   if (began == 0) return;
   set_moment(node, 0);
-  EncapRow* const row = node.has_encap ? &encap(node.encap) : nullptr;
+  EncapRow* const row = node.encap;
   if (row == nullptr || --row->unsettled != 0 || !std::exchange(row->timed, false)) return;
   const auto us =
       std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - row->now.since).count();
@@ -33,7 +33,7 @@ void Engine::perhaps_succeeds(Flow& flow, uint64_t since) {
 void Engine::settle_later(Node& node, uint64_t since) {
   if (node.settling == 0) {
     set_moment(node, since != 0 ? since : moment_);
-    if (node.has_encap) ++encap(node.encap).unsettled;
+    if (node.encap != nullptr) ++node.encap->unsettled;
   } else if (since != 0 && since < node.settling) {
     set_moment(node, since);
   }

@@ -8,13 +8,13 @@ namespace culvert::offload {
 // Does a rule send with what is no longer its encap's? (Of a plain NIC's marks the old ones may, until they
 // are drained.)
 bool Engine::has_other_header(const Node& node) const {
-  if (!node.has_encap || node.kind == NodeKind::mark || node.kind == NodeKind::tunnel_source) return false;
-  const auto row = encaps_.find(node.encap);
+  const EncapRow* const row = node.encap;
+  if (row == nullptr || node.kind == NodeKind::mark || node.kind == NodeKind::tunnel_source) return false;
   return std::ranges::any_of(node.entries, [&](const Entry& entry) {
     const Form& form = entry.in.form;
     if (entry.busy != Entry::Busy::no || node.dirty || form.kind != Form::Kind::real || form.generation == 0)
       return false;
-    return row == encaps_.end() || !row->second->now.rule || form.generation != row->second->now.generation;
+    return !row->now.rule || form.generation != row->now.generation;
   });
 }
 

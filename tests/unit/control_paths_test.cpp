@@ -122,6 +122,16 @@ class KernelBridge : public ControlPaths {
     return ControlPaths::rows();
   }
   static void fdb(const std::string& words) { run(("bridge fdb " + words).c_str()); }
+  // Stations behind the tunnel: at most 65,536.
+  static void add_many(unsigned stations) {
+    const std::string path = ::testing::TempDir() + "fdb_batch";
+    std::ofstream batch(path);
+    for (unsigned i = 0; i < stations; ++i)
+      batch << fmt::format("fdb add 02:01:00:00:{:02x}:{:02x} dev vxlan100 dst 192.0.2.2 self static\n",
+                           i >> 8, i & 255);
+    batch.close();
+    run(("bridge -b " + path).c_str());
+  }
   // A broadcast into the link, of a station.
   static void send_from(unsigned last, const char* link) {
     const UniqueFd fd(::socket(AF_PACKET, SOCK_RAW, 0));
@@ -220,12 +230,7 @@ TEST_F(KernelBridge, WhatItLearnedByItselfIsLimited) {
 }
 
 TEST_F(KernelBridge, ManyThatWereThereBefore) {
-  std::ofstream batch(::testing::TempDir() + "fdb_batch");
-  for (unsigned i = 0; i < 40'000; ++i)
-    batch << fmt::format("fdb add 02:01:00:00:{:02x}:{:02x} dev vxlan100 dst 192.0.2.2 self static\n", i >> 8,
-                         i & 255);
-  batch.close();
-  run(("bridge -b " + ::testing::TempDir() + "fdb_batch").c_str());
+  add_many(40'000);
   start_bridged();
   settle();
   EXPECT_EQ(control_->paths().size(), 40'000u);
@@ -235,12 +240,7 @@ TEST_F(KernelBridge, ReloadAndMany) {
   fdb("add 02:00:00:00:00:12 dev vxlan100 dst 192.0.2.2 self static");
   start_bridged();
   EXPECT_EQ(rows(), "blue 12 vx100 kernel");
-  std::ofstream batch(::testing::TempDir() + "fdb_batch");
-  for (unsigned i = 0; i < 20'000; ++i)
-    batch << fmt::format("fdb add 02:01:00:00:{:02x}:{:02x} dev vxlan100 dst 192.0.2.2 self static\n", i >> 8,
-                         i & 255);
-  batch.close();
-  run(("bridge -b " + ::testing::TempDir() + "fdb_batch").c_str());
+  add_many(20'000);
   settle();
   EXPECT_EQ(control_->paths().size(), 20'001u);
   EXPECT_EQ(reload("ports:\n  - {name: uplink, ethdev: net_null_up, netdev: up0}\n"

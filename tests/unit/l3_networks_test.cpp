@@ -322,6 +322,31 @@ TEST_F(L3NetworksTest, ManyChangesAreEnteredAtOnce) {
   EXPECT_EQ(way("41.50.0.1"), into(2));
 }
 
+// Steps lie between the first route that is collected and the last.
+TEST_F(L3NetworksTest, WhatChangesWhileAllIsCollectedIsEnteredToo) {
+  many_routes(80000, "add", "via 10.1.0.2 metric 20 table 100");
+  sync(*mirror);
+  constexpr unsigned kTurns = 12;
+  for (unsigned turn = 0; turn < kTurns; ++turn) {
+    ASSERT_TRUE(networks->is_behind());
+    networks->flush(Clock::now());
+    // Better ones of destinations that were collected or will be. The mirror has one of them behind all
+    // others, the other where one that was deleted has been.
+    for (const unsigned last : {6, 7})
+      ip(fmt::format("route add 40.{}.{}.0/24 via 10.1.0.3 metric 10 table 100", turn * 20, last));
+    ip(fmt::format("route del 40.{}.8.0/24 metric 20 table 100", turn * 20));
+    sync(*mirror);
+  }
+  settle();
+  for (unsigned turn = 0; turn < kTurns; ++turn) {
+    EXPECT_EQ(way(fmt::format("40.{}.6.1", turn * 20).c_str()), into(3)) << turn;
+    EXPECT_EQ(way(fmt::format("40.{}.7.1", turn * 20).c_str()), into(3)) << turn;
+    EXPECT_EQ(hop(fmt::format("40.{}.8.1", turn * 20).c_str()), fib::kNoRoute) << turn;
+    EXPECT_EQ(way(fmt::format("40.{}.9.1", turn * 20).c_str()), into(2)) << turn;
+  }
+  EXPECT_EQ(way("41.50.0.1"), into(2));
+}
+
 // Ports that are renamed, removed, made anew: their hops and stations with them, and nobody else's.
 TEST_F(L3NetworksTest, LinksAreRenamedRemovedAndMadeAnew) {
   ip("route add 20.1.0.0/16 via 10.0.0.9 table 100\nroute add 20.2.0.0/16 dev v0 table 100\n"

@@ -237,14 +237,23 @@ TEST_F(FdbTest, AFloodOfMacsPushesNothingOut) {
   EXPECT_EQ(rig.all_drops(), 0u);
 }
 
+// An FDB without a packet path.
+class FdbTable : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { start_eal(); }
+  std::unique_ptr<Fdb> make(size_t capacity) {
+    return std::move(*Fdb::create(table_, retired_, *domain_, capacity, {}));
+  }
+
+  const std::unique_ptr<rcu::Domain> domain_ = std::move(*rcu::Domain::create());
+  rcu::Published<dataplane::FdbHash> table_;
+  rcu::RetireQueue retired_{*domain_};
+};
+
 // The table grows while rows come, move and go, and is right at every size.
-TEST(FdbTable, GrowsUnderChange) {
-  start_eal();
-  const auto domain = std::move(*rcu::Domain::create());
-  rcu::Published<dataplane::FdbHash> table;
-  rcu::RetireQueue retired(*domain);
+TEST_F(FdbTable, GrowsUnderChange) {
   constexpr size_t kCapacity = 100'000;
-  auto fdb = std::move(*Fdb::create(table, retired, *domain, kCapacity, {}));
+  const auto fdb = make(kCapacity);
   std::unordered_map<unsigned, Where> expected;
   std::mt19937 random(1);
   const Fdb::Limits unlimited;
@@ -265,14 +274,14 @@ TEST(FdbTable, GrowsUnderChange) {
     }
     if (step % 100 != 0) continue;
     fdb->grow(700, 1);
-    retired.reclaim(10);
+    retired_.reclaim(10);
     EXPECT_GE(fdb->table_rows(), largest);
     largest = fdb->table_rows();
   }
   EXPECT_EQ(largest, kCapacity);
   EXPECT_EQ(fdb->count(), expected.size());
   for (unsigned station = 1; station <= 120'000; ++station) {
-    const auto value = table.load()->find(StationKey(0, to_station(station)));
+    const auto value = table_.load()->find(StationKey(0, to_station(station)));
     const auto known = expected.find(station);
     ASSERT_EQ(value.has_value(), known != expected.end()) << station;
     if (value) {
@@ -282,13 +291,9 @@ TEST(FdbTable, GrowsUnderChange) {
 }
 
 // What the kernel and the user say is not said again: the table grows under it, up to its largest.
-TEST(FdbTable, MakesRoomForWhatIsSaidOnce) {
-  start_eal();
-  const auto domain = std::move(*rcu::Domain::create());
-  rcu::Published<dataplane::FdbHash> table;
-  rcu::RetireQueue retired(*domain);
+TEST_F(FdbTable, MakesRoomForWhatIsSaidOnce) {
   constexpr unsigned kCapacity = 50'000;
-  auto fdb = std::move(*Fdb::create(table, retired, *domain, kCapacity, {}));
+  const auto fdb = make(kCapacity);
   for (unsigned i = 1; i <= kCapacity; ++i)
     ASSERT_EQ(fdb->put(StationKey(0, to_station(i)), Where::tunnel(1), Origin::kernel, 1),
               Fdb::Verdict::added)
@@ -296,28 +301,24 @@ TEST(FdbTable, MakesRoomForWhatIsSaidOnce) {
   EXPECT_EQ(fdb->put(StationKey(0, to_station(kCapacity + 1)), Where::tunnel(1), Origin::kernel, 1),
             Fdb::Verdict::full);
   for (unsigned i = 1; i <= kCapacity; ++i)
-    ASSERT_TRUE(table.load()->find(StationKey(0, to_station(i)))) << i;
+    ASSERT_TRUE(table_.load()->find(StationKey(0, to_station(i)))) << i;
 }
 
 // What the documentation promises of memory: bytes a row, at the worst moment (the old table beside the new).
-TEST(FdbTable, MemoryIsBounded) {
-  start_eal();
-  const auto domain = std::move(*rcu::Domain::create());
-  rcu::Published<dataplane::FdbHash> table;
-  rcu::RetireQueue retired(*domain);
+TEST_F(FdbTable, MemoryIsBounded) {
   const auto heap = [] {
     rte_malloc_socket_stats stats{};
     rte_malloc_get_socket_stats(0, &stats);
     return stats.heap_allocsz_bytes;
   };
   const size_t before = heap();
-  auto fdb = std::move(*Fdb::create(table, retired, *domain, 1 << 18, {}));
+  const auto fdb = make(1 << 18);
   size_t most = 0;
   for (unsigned i = 0; i < 1 << 19; ++i) {
     fdb->learn(StationKey(0, to_station(i + 1)), Where::port(0), {}, 1);
     if (i % 100 == 0) fdb->grow(1000, 1);
     if (i % 1000 == 0) most = std::max(most, heap() - before);
-    retired.reclaim(1);
+    retired_.reclaim(1);
   }
   EXPECT_EQ(fdb->count(), size_t{1} << 18);
   EXPECT_LE(most, 128u << 18);
