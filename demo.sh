@@ -72,7 +72,7 @@ sleep 1
 run "ip -n peer link set eth0 address 02:00:00:00:aa:02"
 in_ns "$peer" ip link set eth0 address 02:00:00:00:aa:02
 carried during
-followed() { [ "$(field '.[0].dst_mac' show encaps)" = 02:00:00:00:aa:02 ]; }
+followed() { peer_speaks; [ "$(field '.[0].dst_mac' show encaps)" = 02:00:00:00:aa:02 ]; }
 wait_for 10 followed || fail "culvert did not follow the MAC change"
 wait "$PING" || true
 sleep 0.2

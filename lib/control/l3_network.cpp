@@ -30,9 +30,12 @@ void L3Network::set_sources(Sources sources) {
 void L3Network::mark(const net::Prefix& dst) {
   if (rebuild_ == Rebuild::wanted) return;
   dirty_.push_back(dst);
+  if (rebuild_ == Rebuild::none && many_wait()) rebuild_ = Rebuild::wanted;
+}
+
+bool L3Network::many_wait() const {
   const size_t waiting = dirty_.size() - next_dirty_;
-  if (waiting <= kManyChanges || waiting <= (tables_.v4.size() + tables_.v6.size()) / 4) return;
-  if (rebuild_ == Rebuild::none) rebuild_ = Rebuild::wanted;
+  return waiting > kManyChanges && waiting > (tables_.v4.size() + tables_.v6.size()) / 4;
 }
 
 void L3Network::flush(size_t& budget, TimePoint now) {
@@ -74,8 +77,8 @@ std::optional<Leads> L3Network::leads(const net::Prefix& dst) const {
   return std::nullopt;
 }
 
-// The steps, one a call. The hops that are held in the first are counted in the last: no route that the
-// tables have loses its own in between.
+// The steps, one a call. Hops are held as routes are collected, and counted anew in the last: no route that
+// the tables have loses its own in between.
 void L3Network::rebuild(TimePoint now) {
   switch (rebuild_) {
     case Rebuild::none:
@@ -106,7 +109,7 @@ void L3Network::rebuild(TimePoint now) {
       load(tables_.v6, v6_);
       first_.clear();
       hops_.recount(std::exchange(counts_, {}));
-      rebuild_ = Rebuild::none;
+      rebuild_ = many_wait() ? Rebuild::wanted : Rebuild::none;
   }
 }
 

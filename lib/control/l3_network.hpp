@@ -44,6 +44,7 @@ class L3Network {
 
  private:
   void mark(const net::Prefix& dst);
+  bool many_wait() const;
   void try_refused();
   dataplane::HopId hold(const net::Prefix& dst, const Leads& leads, TimePoint now);
   std::optional<Leads> leads(const net::Prefix& dst) const;

@@ -4,7 +4,6 @@
 
 #include <cassert>
 #include <cstring>
-#include <new>
 
 #include "base/compat.hpp"
 
@@ -38,10 +37,13 @@ uint8_t* Rule::put_bytes(const void* bytes, size_t size, size_t align) {
   return at;
 }
 
+// Byte by byte, what lies between the members too: net_mlx5 looks at every byte of a mask.
 template <typename T>
 T* Rule::put(const T& value) {
   static_assert(alignof(T) <= 8);
-  return new (place_for(sizeof(T), alignof(T))) T(value);
+  uint8_t* const at = place_for(sizeof(T), alignof(T));
+  std::memcpy(at, &value, sizeof(T));
+  return reinterpret_cast<T*>(at);
 }
 
 Rule& Rule::item(rte_flow_item_type type, const void* spec, const void* mask) {

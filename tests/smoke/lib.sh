@@ -49,6 +49,10 @@ wait_for() {
   done
 }
 
+# The peer says something, so that the gateway's kernel learns of a new MAC of its: nobody else makes it speak, and what it
+# says within a second of the last news is not believed (arp(7), locktime).
+peer_speaks() { in_ns "$peer" ping -q -c 1 -W 0.2 192.0.2.1 > /dev/null || true; }
+
 # wire NS_A LINK_A NS_B LINK_B: a veth pair whose offloads are off, as on a wire (OFFLOADS=on leaves them)
 wire() {
   ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"

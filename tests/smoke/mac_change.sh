@@ -19,7 +19,7 @@ sleep 1
 old=$(mac_of "$peer" eth0)
 new=02:00:00:00:aa:02
 in_ns "$peer" ip link set eth0 address "$new"
-followed() { [ "$(field '.[0].dst_mac' show encaps)" = "$new" ]; }
+followed() { peer_speaks; [ "$(field '.[0].dst_mac' show encaps)" = "$new" ]; }
 wait_for 10 followed || fail "the MAC change was not followed"
 background "$un" tcpdump -q -i to-gw -w "$RUN/after.pcap" -U "udp port 4789 and ether src $(mac_of "$gw" uplink0)" 2>/dev/null
 dump=$!

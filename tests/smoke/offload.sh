@@ -35,7 +35,7 @@ many_pings() { in_ns "$ta" ping -q -i 0.01 -c 200 10.7.0.2 > "$RUN/ping.out" && 
 still 200 many_pings
 
 # The peer has another MAC. What it loses until the kernel has noticed is the kernel's; the workers carry nothing of it.
-followed() { [ "$(field '.[0].dst_mac' show encaps)" = 02:00:00:00:aa:02 ]; }
+followed() { peer_speaks; [ "$(field '.[0].dst_mac' show encaps)" = 02:00:00:00:aa:02 ]; }
 new_mac() {
   in_ns "$ta" ping -q -i 0.02 -c 300 10.7.0.2 > "$RUN/ping.out" &
   local ping=$!
