@@ -158,9 +158,10 @@ void L3Network::collect(const net::Prefix& dst, dataplane::HopId hop) {
 template <size_t kBytes>
 void L3Network::sort(std::vector<fib::Route<kBytes>>& routes) {
   std::ranges::sort(routes);
-  const auto twice = std::ranges::unique(
-      routes, [](const auto& a, const auto& b) { return a.address == b.address && a.length == b.length; });
-  routes.erase(twice.begin(), twice.end());
+  const auto same = [](const auto& a, const auto& b) {
+    return a.address == b.address && a.length == b.length;
+  };
+  routes.erase(std::unique(routes.begin(), routes.end(), same), routes.end());
   for (const auto& route : routes) ++counts_[route.hop];
 }
 
