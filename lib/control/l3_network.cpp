@@ -11,7 +11,7 @@ namespace {
 
 // Changes that wait: with more of them than this, and than a quarter of the routes, all is built at once.
 constexpr size_t kManyChanges = 65536;
-// So many of the mirror's routes are looked at in a step of collecting: some 10 ms.
+// So many of the mirror's routes are looked at in a step of collecting.
 constexpr size_t kPortion = 32768;
 
 }  // namespace
