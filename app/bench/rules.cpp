@@ -152,7 +152,7 @@ std::vector<Benchmark> rule_benchmarks(const SwitchDevice& device) {
              [=](unsigned runs) { return measure_driver(setup, insert, flows, runs); }});
         benchmarks.push_back(
             {fmt::format("rule_{}_{}.{}", insert ? "insert" : "delete", name_of(layout), flows), "rules/s",
-             fmt::format("flows to an IPv4 address and UDP port each into one tunnel; {} flows", flows),
+             fmt::format("flows of UDP from an IPv4 address each into one tunnel; {} flows", flows),
              [=](unsigned runs) { return measure_rules(setup, insert, flows, runs); }});
       }
       benchmarks.push_back({fmt::format("mac_change_{}.{}", name_of(layout), flows), "us",

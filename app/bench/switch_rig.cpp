@@ -23,9 +23,8 @@ std::vector<offload::FlowSpec> flow_specs(unsigned flows, unsigned tunnels) {
   specs.reserve(flows);
   for (unsigned i = 0; i < flows; ++i) {
     offload::Explicit what{.port = kTenant, .sequence = i, .encap = i % tunnels};
-    what.match.dst = net::Prefix::of(net::IpAddr::v4(net::be32{0x0a000000 + i}), 32);
+    what.match.src = net::Prefix::of(net::IpAddr::v4(net::be32{0x0a000000 + i}), 32);
     what.match.ip_proto = net::kProtoUdp;
-    what.match.l4_dst = static_cast<uint16_t>(1024 + i % 60000);
     specs.push_back({name_of_flow(i), offload::Source::shell, what});
   }
   return specs;

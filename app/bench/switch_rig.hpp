@@ -29,7 +29,8 @@ struct SwitchSetup {
   SwitchDevice device;
 };
 
-// `flows` flows of the tenant's, each to an address and UDP port of its own, shared out over `tunnels`.
+// `flows` flows of the tenant's, each of UDP from an address of its own, shared out over `tunnels`: what
+// dpdk-test-flow-perf --ether --ipv4 --udp makes, as far as culvert's flows can be the same.
 std::vector<offload::FlowSpec> flow_specs(unsigned flows, unsigned tunnels);
 
 class SwitchRig {

@@ -28,31 +28,32 @@ void Engine::read_counters(TimePoint now) {
 // Rules with counters of their own start from zero when they are replaced: what the old one had is kept.
 void Engine::read_counter(Node& node) {
   Counts now = node.past;
-  node.counter_fault.clear();
+  bool known = true;
   const auto add = [&](const Result<Counters>& counted, Counts& last) {
     if (counted)
       last = {counted->packets, counted->bytes};
     else
-      node.counter_fault = counted.error().message;
+      known = false;
     now.packets += last.packets;
     now.bytes += last.bytes;
   };
   if (Counts shared; node.counter != nullptr) add(node.target->queue->query_counter(node.counter), shared);
   for (Entry& entry : node.entries)
-    if (entry.in.own_counter) add(node.target->queue->query(entry.in.handle), entry.in.counted);
-  if (!node.counter_fault.empty()) return;
-  if (now.packets <= node.counted.packets) return;
+    if (entry.in.own_counter) add(node.target->queue->query(entry.in.handle), entry.counted);
+  if (!known || now.packets <= node.counted.packets) return;
   const Counts more{now.packets - node.counted.packets, now.bytes - node.counted.bytes};
   node.counted = now;
   credit(node, more);
 }
 
 // Before a rule goes that has a counter of its own. What hits it from now on is not counted.
-void Engine::keep_count(Node& node, const Installed& rule) {
+void Engine::keep_count(Entry& entry, const Installed& rule) {
+  const Counts last = std::exchange(entry.counted, {});
+  Node& node = *entry.node;
   if (!rule.own_counter || node.doomed) return;  // of what is deleted nobody asks any more
   const auto counted = node.target->queue->query(rule.handle);
-  node.past.packets += counted ? counted->packets : rule.counted.packets;
-  node.past.bytes += counted ? counted->bytes : rule.counted.bytes;
+  node.past.packets += counted ? counted->packets : last.packets;
+  node.past.bytes += counted ? counted->bytes : last.bytes;
 }
 
 void Engine::credit(Node& node, const Counts& more) {

@@ -31,7 +31,7 @@ void Engine::decide(Node& node) {
   if (node.claim) {
     node.claim->desires = outcome.desires;
     if (!node.doomed && !ending_ && !is_removed(node) && outcome.want.kind == Form::Kind::none &&
-        !node.hold_refused && !makes_way(overlaps) && holds_back(overlaps))
+        !node.hold_refused() && !makes_way(overlaps) && holds_back(overlaps))
       outcome.want.kind = Form::Kind::hold;
     node.claim->no_room = false;
     if (outcome.want.kind == Form::Kind::none) {
@@ -55,7 +55,6 @@ void Engine::decide(Node& node) {
   }
   node.state = outcome.state;
   node.reason = std::move(outcome.reason);
-  step(node);
   publish(node);
   settle(node);
 }
@@ -64,7 +63,7 @@ Engine::Outcome Engine::outcome_of(Node& node, const Overlaps& overlaps) {
   Outcome outcome = wanted_of(node, overlaps);
   if (!is_removed(node)) return outcome;
   no_room_wanted(node);
-  node.refusal.clear();
+  node.forget_refusal();
   if (outcome.want.kind == Form::Kind::real || outcome.reason.empty()) outcome.reason = removed_error().words;
   if (outcome.state == FlowState::offloaded) outcome.state = FlowState::software;
   outcome.want = {};
@@ -179,15 +178,15 @@ Engine::Outcome Engine::plain_outcome(const EncapRow& row, const Target& out) co
   if (row.marks.empty()) return {.reason = fmt::format("{} takes no encap rules", out.name)};
   const Node& mark = *row.marks.back();
   if (mark.told && mark.generation == row.now.generation) return {.state = FlowState::offloaded};
-  if (!mark.refusal.empty()) return {.state = refused_state(), .reason = mark.refusal};
+  if (mark.is_refused()) return {.state = refused_state(), .reason = mark.refusal->words};
   return {.reason = "the rule of its encap is being made"};
 }
 
 Engine::Outcome Engine::unless_refused(const Node& node, Outcome outcome) const {
-  if (node.refusal.empty() || !node.refused.does_as(outcome.want)) return outcome;
+  if (!node.is_refused() || !node.refusal->form.does_as(outcome.want)) return outcome;
   outcome.want = {};
   outcome.state = refused_state();
-  outcome.reason = node.refusal;
+  outcome.reason = node.refusal->words;
   return outcome;
 }
 
@@ -220,11 +219,11 @@ void Engine::publish(Node& node) {
     const bool newest = node.kind == NodeKind::slot ? row.slot.get() == &node
                                                     : !row.marks.empty() && row.marks.back().get() == &node;
     if (!newest) return;
-    const Slot slot = in                      ? Slot::in
-                      : mode_ == Mode::off    ? Slot::none
-                      : !row.now.rule         ? Slot::pending
-                      : !node.refusal.empty() ? Slot::refused
-                                              : Slot::none;
+    const Slot slot = in                   ? Slot::in
+                      : mode_ == Mode::off ? Slot::none
+                      : !row.now.rule      ? Slot::pending
+                      : node.is_refused()  ? Slot::refused
+                                           : Slot::none;
     const std::string& reason = slot == Slot::pending ? row.now.reason : node.reason;
     tell(shared.reason, reason);
     if (shared.slot.exchange(slot, std::memory_order_release) != slot && node.kind == NodeKind::mark)

@@ -1,6 +1,9 @@
 // The offload thread's turn, its end, and what others see of it.
 #include "offload/engine.hpp"
 
+#include <rte_common.h>
+#include <rte_prefetch.h>
+
 #include <algorithm>
 
 #include "base/log.hpp"
@@ -16,6 +19,7 @@ const Log kLog("offload");
 // In small portions, so that what one request, decision or completion has touched is still in the processor's
 // cache for the next.
 constexpr size_t kRequestBudget = 256;  // a turn
+constexpr size_t kFetchAhead = 4;       // requests
 constexpr size_t kDecideBudget = 256;   // nodes a turn
 constexpr size_t kReclaimBudget = 256;
 constexpr Duration kShutdownLimit = 5s;
@@ -73,15 +77,41 @@ std::chrono::microseconds Engine::rest(std::chrono::microseconds limit) const {
   return Clock::now() < progress_ + kSpin ? 0us : std::min(limit, kShortNap);
 }
 
-void Engine::turn(std::chrono::microseconds limit) {
+// The flows of the requests to come: another thread has just written them. With join()'s look-ups the same
+// way inserting takes this thread 0.90 times the time (perf's samples of 2 x 1,000,000 flows).
+void Engine::fetch_ahead() const {
+  const auto fetch = [](const auto* object) {
+    for (size_t at = 0; at < sizeof(*object); at += RTE_CACHE_LINE_SIZE)
+      rte_prefetch0(reinterpret_cast<const char*>(object) + at);
+  };
+  const auto added = [this](size_t ahead) -> const Flow* {
+    if (next_request_ + ahead >= requests_.size()) return nullptr;
+    const auto* const request = std::get_if<AddFlow>(&requests_[next_request_ + ahead]);
+    return request != nullptr ? request->flow.get() : nullptr;
+  };
+  if (const Flow* const flow = added(2 * kFetchAhead)) fetch(flow);
+  if (const Flow* const flow = added(kFetchAhead); flow != nullptr && flow->made) fetch(flow->made.get());
+}
+
+// How many were applied.
+size_t Engine::take_requests(std::chrono::microseconds limit) {
   if (next_request_ == requests_.size()) {
     requests_.clear();
     next_request_ = 0;
     mailbox_.take(requests_, rest(limit));
   }
   const size_t requests = std::min(kRequestBudget, requests_.size() - next_request_);
-  for (size_t i = 0; i < requests; ++i)
+  for (size_t i = 0; i < requests; ++i) {
+    fetch_ahead();
     std::visit([this](auto& one) { apply(one); }, requests_[next_request_++]);
+  }
+  for (const auto& [index, claim] : joining_) index->add(*claim);
+  joining_.clear();
+  return requests;
+}
+
+void Engine::turn(std::chrono::microseconds limit) {
+  const size_t requests = take_requests(limit);
 
   // What a decision makes dirty is for the next turn.
   if (next_decision_ == deciding_.size()) {
@@ -91,10 +121,13 @@ void Engine::turn(std::chrono::microseconds limit) {
   }
   const size_t decisions = std::min(kDecideBudget, deciding_.size() - next_decision_);
   for (size_t i = 0; i < decisions; ++i) {
-    Node& node = *deciding_[next_decision_++];
+    Node& node = *deciding_[next_decision_ + i];
     node.dirty = false;
     decide(node);
   }
+  // Not each after its decision: the driver's code and ours would take turns in the processor's cache
+  // (insertion was 1.02 to 1.03 times as fast so, 9 rounds in turns).
+  for (size_t i = 0; i < decisions; ++i) step(*deciding_[next_decision_++]);
 
   size_t completed = 0;
   for (const auto& target : targets_) {

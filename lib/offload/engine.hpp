@@ -154,10 +154,13 @@ class Engine {
   void add_gates(const NetworkSpec& network, Places& places) const;
   void arrange(Flow& flow);
   void arrange(Nodes& nodes, const Places& places, const Whose& whose);
+  void join(Claim& claim);
   std::unique_ptr<Node> make_node(const NodePlace& place, const Whose& whose);
 
   // engine.cpp
   std::chrono::microseconds rest(std::chrono::microseconds limit) const;
+  size_t take_requests(std::chrono::microseconds limit);
+  void fetch_ahead() const;
   void prepare(Node& node, NodeKind kind, Target* target);
   static void attach(Node& node, EncapRow& row);
   void make_fixed(Target& target);
@@ -176,7 +179,7 @@ class Engine {
   bool is_gone(Flow& flow);
   void reap();
 
-  // decide.cpp: what should be in the NIC, and what a person is told of it.
+  // decide.cpp: what should be in the NIC, and what a person is told of it. step() then moves the rules.
   void mark_dirty(Node& node, uint64_t since = 0);
   void decide(Node& node);
   Outcome outcome_of(Node& node, const Overlaps& overlaps);
@@ -242,7 +245,7 @@ class Engine {
   // counters.cpp: what the NIC has counted.
   void read_counters(TimePoint now);
   void read_counter(Node& node);
-  void keep_count(Node& node, const Installed& rule);
+  void keep_count(Entry& entry, const Installed& rule);
   void credit(Node& node, const Counts& more);
 
   // A rule's turns in being replaced: so many of the driver's priorities are one of ours. Two take turns, the
@@ -279,6 +282,7 @@ class Engine {
   Nodes doomed_;                     // of nobody; freed when their rules are out
   std::vector<Request> requests_;    // taken out of the mailbox, applied up to next_request_
   size_t next_request_ = 0;
+  std::vector<std::pair<OverlapIndex<Claim>*, Claim*>> joining_;  // of the portion's new nodes
   std::vector<Node*> dirty_;  // to be decided, after those from next_decision_ on
   std::vector<Node*> deciding_;
   size_t next_decision_ = 0;

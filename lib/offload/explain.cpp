@@ -25,7 +25,7 @@ Result<std::vector<std::string>> Engine::explain(const std::string& name) const 
     if (target == nullptr || one->kind != node.kind) continue;
     for (const Entry& entry : one->entries) explain_rule(entry, number++, lines);
   }
-  if (!node.refusal.empty()) explain_refusal(node, lines);
+  if (node.is_refused()) explain_refusal(node, lines);
   if (!node.reason.empty()) lines.push_back("reason: " + node.reason);
   return lines;
 }
@@ -47,17 +47,17 @@ void Engine::explain_slot(const EncapRow& row, std::vector<std::string>& lines) 
                               slot->kind == NodeKind::mark ? fmt::format("mark {:#x},", slot->mark)
                                                            : fmt::format("tag {},", row.slot_number + 1),
                               in ? "in the NIC" : "not in the NIC"));
-  if (!slot->refusal.empty()) explain_refusal(*slot, lines);
+  if (slot->is_refused()) explain_refusal(*slot, lines);
 }
 
 // The driver's words, and which part of the rule they are about: asked again, part by part.
 void Engine::explain_refusal(const Node& node, std::vector<std::string>& lines) const {
-  lines.push_back("driver: " + node.refusal);
+  lines.push_back("driver: " + node.refusal->words);
   if (node.entries.empty()) return;
   if (node.encap != nullptr && !node.encap->now.rule) return;  // there is no header to ask about
   Entry entry = node.entries.front();
-  entry.making = {.form = node.refused, .level = 0};
-  if (entry.making.form.kind == Form::Kind::none) return;
+  entry.moving = {.form = node.refusal->form, .level = 0};
+  if (entry.moving.form.kind == Form::Kind::none) return;
   Rule rule;
   build(rule, entry);
   for (const std::string& line : rule.to_testpmd()) lines.push_back("rule: " + line);

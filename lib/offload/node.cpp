@@ -21,8 +21,7 @@ bool Node::carries() const {
   const auto real = [](const Installed& rule) { return rule.form.kind == Form::Kind::real; };
   return std::ranges::any_of(entries, [&](const Entry& entry) {
     return (entry.in.handle != nullptr && real(entry.in)) ||
-           (entry.busy == Entry::Busy::creating && real(entry.making)) ||
-           (entry.busy == Entry::Busy::destroying && real(entry.leaving));
+           (entry.busy != Entry::Busy::no && real(entry.moving));
   });
 }
 
@@ -66,11 +65,7 @@ std::unique_ptr<Node> make_node(const Explicit& what) {
   node->matches = rule_matches(what.match);
   node->set_entries(node->matches.size());
   if (node->matches.size() == 1) node->matches = {};  // the flow has it
-  Claim& claim = node->claim.emplace();
-  claim.node = node.get();
-  claim.port = what.port;
-  claim.key = tunnel::masked_key(what.match);
-  claim.order = {what.priority, what.sequence};
+  node->claim.emplace(*node, what.port, tunnel::masked_key(what.match), Order{what.priority, what.sequence});
   return node;
 }
 

@@ -57,7 +57,6 @@ struct Installed {
   Form form;
   uint32_t level = 0;  // below the base: which of its turns in being replaced
   bool own_counter = false;
-  Counts counted{};  // by that, when it was read last
 };
 
 // What a posted operation is for.
@@ -72,9 +71,9 @@ struct Entry : Cookie {
   enum class Busy : uint8_t { no, creating, destroying } busy = Busy::no;
   bool buried = false;  // a rule that the driver did not let go stands above `in`: it is made anew
   Node* node = nullptr;
-  Installed in;       // what decides now
-  Installed making;   // while creating
-  Installed leaving;  // while destroying; `in` is what replaced it, if anything
+  Installed in;      // what decides now
+  Counts counted;    // by a counter of `in`'s own, when it was read last
+  Installed moving;  // what is being created; or destroyed, and `in` is what replaced it, if anything
 };
 
 // Order among what takes packets of one port at ENTRY: explicit flows by priority, then by age; networks
@@ -88,14 +87,18 @@ inline constexpr uint32_t kNetworkPriority = UINT16_MAX + 1;
 
 // A node's claim on packets of a port at ENTRY.
 struct Claim {
-  Node* node = nullptr;
-  PortIndex port = 0;
+  Claim(Node& its, PortIndex from, const tunnel::MaskedKey& takes, const Order& stands)
+      : node(&its), key(takes), hash(KeyHash()(key.value)), order(stands), port(from) {}
+
+  Node* node;
   tunnel::MaskedKey key;
+  size_t hash;
   Order order;
-  size_t overlaps = 0;           // how many others share packets with it: the index's
-  std::optional<uint32_t> base;  // its place among the driver's priorities, while it has or wants a rule
+  PortIndex port;
   bool desires = false;          // wants to be in the NIC, blocked or not
   bool no_room = false;          // would be in it if those of lower precedence left it a base
+  uint32_t overlaps = 0;         // how many others share packets with it: the index's
+  std::optional<uint32_t> base;  // its place among the driver's priorities, while it has or wants a rule
 };
 
 enum class NodeKind : uint8_t {
@@ -134,6 +137,16 @@ struct Pattern {
   bool operator==(const Pattern&) const = default;
 };
 
+// What the NIC has said no to, and how it is asked again.
+struct Refusal {
+  std::string words;            // the driver's; empty: not of what is wanted now
+  Form form;                    // not asked again for the same before its time
+  bool of_hold = false;         // it takes no hold either
+  bool waits_for_room = false;  // in Target::refused, at `place`
+  uint32_t attempts = 0;        // how often the NIC refused it
+  std::tuple<uint32_t, Order, Node*> place;
+};
+
 // The unit of decision: all its rules are in, or none should be. It stays where it is: others point at it.
 struct Node {
   Node() = default;
@@ -146,18 +159,18 @@ struct Node {
   bool doomed = false;   // to be freed once its rules are out
   bool by_slot = false;  // its rule in the NIC leads to a slot, which counts its packets too
   bool told = false;     // the workers may be using the mark
-  bool hold_refused = false;
-  bool waits_for_room = false;
-  PortIndex port = 0;  // the tenant's; of steering and tunnel_source: the wire
+  PortIndex port = 0;    // the tenant's; of steering and tunnel_source: the wire
   NetworkId network = 0;
   uint16_t udp_port = 0;  // of a station: one entry for each wire; 0: no tunnel of its network is known
   std::optional<net::Mac> mac;
+  uint32_t mark = 0;  // of a plain NIC's slot; `generation`: of the header that it stands for
+  uint64_t generation = 0;
   EncapRow* encap = nullptr;  // Engine::attach()
   Target* target = nullptr;   // null: nowhere, see the flow's reason
   Flow* flow = nullptr;
   uint64_t sequence = 0;
-  uint64_t settling = 0;                       // the moment of what unsettled it; 0: settled
-  size_t encap_place = 0, counting_place = 0;  // in EncapRow::nodes and Engine::counting_
+  uint64_t settling = 0;                         // the moment of what unsettled it; 0: settled
+  uint32_t encap_place = 0, counting_place = 0;  // in EncapRow::nodes and Engine::counting_
   rte_flow_action_handle* counter = nullptr;
   Form want;
   std::span<Entry> entries;    // set_entries()
@@ -165,15 +178,8 @@ struct Node {
   Counts counted, past;        // past: by rules with counters of their own that are gone
   std::string reason;
 
-  uint32_t mark = 0;  // and the generation of the header that it stands for
-  uint64_t generation = 0;
   std::vector<tunnel::Match> matches;  // of an explicit flow that takes several rules: one entry each
-  // The driver's words, and for which form: not asked again for the same before its time.
-  std::string refusal;
-  Form refused;
-  uint32_t attempts = 0;                     // how often the NIC refused it
-  std::tuple<uint32_t, Order, Node*> place;  // in Target::refused
-  std::string counter_fault;
+  std::unique_ptr<Refusal> refusal;    // of most there is none
 
   // Once, before anything points at them.
   void set_entries(size_t count);
@@ -182,6 +188,12 @@ struct Node {
   bool carries() const;    // the same of rules that are no holds
   bool covers() const;     // every entry has a rule that decides
   bool is_settled() const;
+  bool is_refused() const { return refusal && !refusal->words.empty(); }
+  bool hold_refused() const { return refusal && refusal->of_hold; }
+  bool waits_for_room() const { return refusal && refusal->waits_for_room; }
+  void forget_refusal() {
+    if (refusal) refusal->words.clear();
+  }
   // Lets a known station's frames go on.
   bool is_source() const {
     return mac && (kind == NodeKind::tenant_source || kind == NodeKind::tunnel_source);
@@ -196,6 +208,9 @@ struct Node {
   Entry first_;  // mostly there is one
   std::unique_ptr<Entry[]> more_;
 };
+
+// One thread writes it and another reads it for each flow: eight cache lines, and no more.
+static_assert(sizeof(Node) <= 512);
 
 // An explicit flow's own node, as far as it follows from the flow alone. Any thread.
 std::unique_ptr<Node> make_node(const Explicit& what);
@@ -257,7 +272,7 @@ struct Flow {
   std::unique_ptr<Node> made;                // the node of an explicit flow, until it has a place
   std::vector<std::unique_ptr<Node>> nodes;  // the first is the flow's own rule
   Flow* replaces = nullptr;                  // whose rules stay until its own have settled
-  size_t place = 0;                          // in Engine::flows_ or leaving_
+  uint32_t place = 0;                        // in Engine::flows_ or leaving_
   bool joined = false;                       // it is in Engine::flows_
   bool released = false;                     // the offload thread has given its reference
   bool may_be_gone = false;                  // in Engine::perhaps_gone_

@@ -6,9 +6,9 @@
 // there are; and each claim knows how many they are, so that one that is alone needs no look-up. One thread.
 #pragma once
 
+#include <rte_prefetch.h>
+
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
@@ -22,7 +22,7 @@ struct KeyHash {
   // By words: keys are looked up for each flow that comes or goes.
   size_t operator()(const tunnel::MatchKey& key) const {
     uint64_t hash = 0;
-    for (const uint64_t word : std::bit_cast<std::array<uint64_t, sizeof(key) / sizeof(uint64_t)>>(key)) {
+    for (const uint64_t word : key.words()) {
       hash = (hash ^ word) * 0x9e3779b97f4a7c15;
       hash ^= hash >> 32;
     }
@@ -37,16 +37,17 @@ class ClaimTable {
  public:
   size_t size() const { return size_; }
 
-  // `hash`: of its key's value.
-  void add(Claim& claim, size_t hash) {
+  void add(Claim& claim) {
     if (++size_ * 2 > slots_.size()) grow();
-    put({hash, &claim});
+    put({claim.hash, &claim});
   }
+
+  void prefetch(size_t hash) const { rte_prefetch0(slots_.data() + (hash & (slots_.size() - 1))); }
 
   // It is in.
   void remove(const Claim& claim) {
     const size_t last = slots_.size() - 1;
-    size_t hole = KeyHash()(claim.key.value) & last;
+    size_t hole = claim.hash & last;
     while (slots_[hole].claim != &claim) hole = (hole + 1) & last;
     // What stands behind the hole and was hashed to before it moves into it.
     for (size_t at = (hole + 1) & last; slots_[at].claim != nullptr; at = (at + 1) & last) {
@@ -97,21 +98,26 @@ class ClaimTable {
   size_t size_ = 0;
 };
 
-// `Claim` has a `key`, which stays as it is while the claim is in, and a number `overlaps`, which the index
-// writes: how many other claims share a packet with it.
+// `Claim` has a `key` and the `hash` of its value (KeyHash), which stay as they are while the claim is in,
+// and a number `overlaps`, which the index writes: how many other claims share a packet with it.
 template <typename Claim>
 class OverlapIndex {
  public:
+  // Fetches the memory that add() or remove() of this claim needs.
+  void prefetch(const Claim& claim) {
+    if (const auto shape = shape_of(claim.key.mask); shape != shapes_.end())
+      shape->claims.prefetch(claim.hash);
+  }
+
   void add(Claim& claim) {
     claim.overlaps = 0;
-    const size_t hash = KeyHash()(claim.key.value);
-    overlapping(claim.key, hash, [&](Claim& other) {
+    overlapping(claim, [&](Claim& other) {
       ++other.overlaps;
       ++claim.overlaps;
     });
     auto shape = shape_of(claim.key.mask);
     if (shape == shapes_.end()) shape = shapes_.insert(shape, {claim.key.mask, {}, {}});
-    shape->claims.add(claim, hash);
+    shape->claims.add(claim);
     for (auto& [common, table] : shape->coarser) table[claim.key.value & common].push_back(&claim);
   }
 
@@ -124,23 +130,17 @@ class OverlapIndex {
       if (bucket->second.empty()) table.erase(bucket);
     }
     if (shape->claims.size() == 0) shapes_.erase(shape);
-    if (claim.overlaps != 0) overlapping(claim.key, [](Claim& other) { --other.overlaps; });
+    if (claim.overlaps != 0) overlapping(claim, [](Claim& other) { --other.overlaps; });
   }
 
-  // Calls visit(claim) for each claim that shares a packet with `key`, itself included if it is in. The index
-  // must not change meanwhile.
+  // Calls visit(other) for each claim that shares a packet with `claim`, itself included if it is in. The
+  // index must not change meanwhile.
   template <typename Visit>
-  void overlapping(const tunnel::MaskedKey& key, Visit visit) {
-    overlapping(key, KeyHash()(key.value), visit);
-  }
-
- private:
-  // `hash`: of the key's value.
-  template <typename Visit>
-  void overlapping(const tunnel::MaskedKey& key, size_t hash, Visit visit) {
+  void overlapping(const Claim& claim, Visit visit) {
+    const tunnel::MaskedKey& key = claim.key;
     for (Shape& shape : shapes_) {
       if (shape.mask == key.mask) {
-        shape.claims.each(key.value, hash, visit);
+        shape.claims.each(key.value, claim.hash, visit);
         continue;
       }
       const tunnel::MatchKey common = shape.mask & key.mask;
@@ -152,10 +152,11 @@ class OverlapIndex {
       const Table& table = shape.table(common);
       const auto bucket = table.find(value);
       if (bucket == table.end()) continue;
-      for (Claim* claim : bucket->second) visit(*claim);
+      for (Claim* other : bucket->second) visit(*other);
     }
   }
 
+ private:
   using Table = std::unordered_map<tunnel::MatchKey, std::vector<Claim*>, KeyHash>;
 
   struct Shape {

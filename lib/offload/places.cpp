@@ -15,14 +15,6 @@ tunnel::MaskedKey source_key(const std::optional<net::Mac>& mac) {
   return tunnel::masked_key(match);
 }
 
-void set_claim(Node& node, const tunnel::MaskedKey& key, const Order& order) {
-  Claim& claim = node.claim.emplace();
-  claim.node = &node;
-  claim.port = node.port;
-  claim.key = key;
-  claim.order = order;
-}
-
 // The one that came with the flow, or, when that had another place, a new one.
 std::unique_ptr<Node> explicit_node(Flow& flow) {
   return flow.made ? std::move(flow.made) : make_node(std::get<Explicit>(flow.spec.what));
@@ -88,6 +80,14 @@ void Engine::add_gates(const NetworkSpec& network, Places& places) const {
 
 // --- Nodes.
 
+// With those of the same portion of requests, before anything is decided: what their tables have to read
+// arrives meanwhile.
+void Engine::join(Claim& claim) {
+  OverlapIndex<Claim>& index = claim.node->target->claims[claim.port];
+  index.prefetch(claim);
+  joining_.emplace_back(&index, &claim);
+}
+
 std::unique_ptr<Node> Engine::make_node(const NodePlace& place, const Whose& whose) {
   const bool is_explicit = place.kind == NodeKind::explicit_flow;
   auto made = is_explicit ? explicit_node(*whose.flow) : std::make_unique<Node>();
@@ -103,11 +103,11 @@ std::unique_ptr<Node> Engine::make_node(const NodePlace& place, const Whose& who
   else if (!is_explicit)
     node.set_entries(1);
   if (place.kind == NodeKind::tenant_source)
-    set_claim(node, source_key(whose.mac), {kNetworkPriority, node.sequence});
+    node.claim.emplace(node, node.port, source_key(whose.mac), Order{kNetworkPriority, node.sequence});
   if (place.target == nullptr)
     node.claim.reset();
   else if (node.claim)
-    place.target->claims[node.port].add(*node.claim);
+    join(*node.claim);
   if (place.kind == NodeKind::tunnel_source && place.target->tunnel_sources++ == 0)
     for (const auto& fixed : place.target->fixed) mark_dirty(*fixed);
   if (place.encap) {

@@ -10,7 +10,7 @@ Engine::Overlaps Engine::overlaps_of(const Node& node) const {
   Overlaps found;
   if (!node.claim || node.claim->overlaps == 0) return found;
   const Claim& claim = *node.claim;
-  node.target->claims[claim.port].overlapping(claim.key, [&](Claim& other) {
+  node.target->claims[claim.port].overlapping(claim, [&](Claim& other) {
     // Of equal order are only a flow and what it replaces, of which either may have the packets.
     if (other.order != claim.order)
       (other.order < claim.order ? found.higher : found.lower).push_back(other.node);

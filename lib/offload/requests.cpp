@@ -232,7 +232,7 @@ void Engine::give_up(Target& target, std::unique_ptr<RuleQueue>& queue) {
       if (entry.busy == Entry::Busy::creating)
         interrupted.push_back({cookie, Operation::create, nullptr, removed_error()});
       if (entry.busy == Entry::Busy::destroying)
-        interrupted.push_back({cookie, Operation::destroy, entry.leaving.handle, {}});
+        interrupted.push_back({cookie, Operation::destroy, entry.moving.handle, {}});
     }
     node.counter = nullptr;
   });

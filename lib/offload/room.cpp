@@ -17,15 +17,16 @@ constexpr size_t kRetryBudget = 64;  // refused nodes looked at a turn
 
 void Engine::want_room(Node& node) {
   no_room_wanted(node);
-  node.waits_for_room = true;
-  ++node.attempts;
+  Refusal& refusal = *node.refusal;
+  refusal.waits_for_room = true;
+  ++refusal.attempts;
   const bool first = node.kind == NodeKind::slot || node.kind == NodeKind::mark;  // all its flows wait for it
   const Order order = first        ? Order{}
                       : node.claim ? node.claim->order
                                    : Order{kNetworkPriority, node.sequence};
-  node.place = {node.attempts, order, &node};
+  refusal.place = {refusal.attempts, order, &node};
   Target& target = *node.target;
-  target.refused.insert(node.place);
+  target.refused.insert(refusal.place);
   target.room = 0;
   if (target.retry_at == TimePoint{}) {
     target.back_off = kFirstBackOff;
@@ -34,7 +35,9 @@ void Engine::want_room(Node& node) {
 }
 
 void Engine::no_room_wanted(Node& node) {
-  if (std::exchange(node.waits_for_room, false)) node.target->refused.erase(node.place);
+  if (!node.waits_for_room()) return;
+  node.refusal->waits_for_room = false;
+  node.target->refused.erase(node.refusal->place);
 }
 
 void Engine::retry(TimePoint now) {
@@ -66,9 +69,9 @@ void Engine::retry(TimePoint now) {
       again.push_back(node);
     }
     for (Node* node : again) {
-      node->refusal.clear();
-      node->hold_refused = false;
-      target->refused.erase(node->place);  // it comes back if it is refused again
+      node->forget_refusal();
+      node->refusal->of_hold = false;
+      target->refused.erase(node->refusal->place);  // it comes back if it is refused again
       // Who waits for what made the room waits for this too.
       mark_dirty(*node, barriers_.empty() ? 0 : barriers_.begin()->first);
     }

@@ -2,7 +2,7 @@
 // memory of its own. One thread.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -14,13 +14,13 @@ class Roster {
  public:
   void add(Pointer one) {
     members_.push_back(std::move(one));
-    (*members_.back()).*Place = members_.size();
+    (*members_.back()).*Place = static_cast<uint32_t>(members_.size());
   }
 
   // It is in. The last one takes its place.
   template <typename T>
   Pointer take(T& one) {
-    const size_t place = std::exchange(one.*Place, size_t{0});
+    const uint32_t place = std::exchange(one.*Place, 0u);
     Pointer taken = std::move(members_[place - 1]);
     if (place != members_.size()) {
       members_[place - 1] = std::move(members_.back());

@@ -33,7 +33,7 @@ void Engine::create(Entry& entry) {
   Node& node = *entry.node;
   entry.busy = Entry::Busy::creating;
   entry.buried = false;
-  entry.making = {.form = node.want, .level = next_level(entry)};
+  entry.moving = {.form = node.want, .level = next_level(entry)};
   make_counter(entry);
   Rule rule;
   build(rule, entry);
@@ -76,9 +76,9 @@ uint32_t Engine::next_level(const Entry& entry) {
 }
 
 void Engine::destroy(Entry& entry, const Installed& rule) {
-  keep_count(*entry.node, rule);
+  keep_count(entry, rule);
   entry.busy = Entry::Busy::destroying;
-  entry.leaving = rule;
+  entry.moving = rule;
   entry.node->target->queue_of(*entry.node).destroy(rule.handle, static_cast<Cookie*>(&entry));
 }
 
@@ -110,13 +110,14 @@ void Engine::created(Entry& entry, const Completion& completion) {
   Node& node = *entry.node;
   Target& target = *node.target;
   entry.busy = Entry::Busy::no;
-  Installed made = std::exchange(entry.making, {});
+  Installed made = std::exchange(entry.moving, {});
   if (completion.refusal) {
     refused_.fetch_add(1, std::memory_order_relaxed);
-    node.refusal = completion.refusal->to_string();
-    node.refused = made.form;
-    if (made.form.kind == Form::Kind::hold) node.hold_refused = true;
-    kLog.debug("{}: refused: {}", node, node.refusal);
+    if (!node.refusal) node.refusal = std::make_unique<Refusal>();
+    node.refusal->words = completion.refusal->to_string();
+    node.refusal->form = made.form;
+    if (made.form.kind == Form::Kind::hold) node.refusal->of_hold = true;
+    kLog.debug("{}: refused: {}", node, node.refusal->words);
     want_room(node);
     mark_dirty(node);
     return;
@@ -130,11 +131,11 @@ void Engine::created(Entry& entry, const Completion& completion) {
   if (changes_layout) read_counter(node);  // to whom it was credited before
   const Installed old = std::exchange(entry.in, made);
   // A hold, and a rule beside one that was refused, are not what it waits for.
-  const bool beside_refused = !node.refusal.empty() && made.form.does_as(node.refused);
+  const bool beside_refused = node.is_refused() && made.form.does_as(node.refusal->form);
   if (made.form.kind == Form::Kind::real && !beside_refused && node.covers()) {
-    if (node.waits_for_room) target.room += node.entries.size();  // where one fits another may
+    if (node.waits_for_room()) target.room += node.entries.size();  // where one fits another may
     no_room_wanted(node);
-    node.refusal.clear();
+    node.forget_refusal();
   }
   if (made.form.kind == Form::Kind::real) {
     if (node.counting_place == 0 && node.counts()) counting_.add(&node);
@@ -152,7 +153,7 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
   Node& node = *entry.node;
   Target& target = *node.target;
   entry.busy = Entry::Busy::no;
-  const Installed gone = std::exchange(entry.leaving, {});
+  const Installed gone = std::exchange(entry.moving, {});
   count_rule(node, gone, -1);
   if (completion.refusal) {
     refused_.fetch_add(1, std::memory_order_relaxed);
@@ -174,7 +175,7 @@ void Engine::destroyed(Entry& entry, const Completion& completion) {
   --target.rules;
   destroyed_.fetch_add(1, std::memory_order_release);
   // What goes because the rest of its node does not fit was room before.
-  if (!node.waits_for_room) ++target.room;
+  if (!node.waits_for_room()) ++target.room;
 }
 
 // Another try to destroy what a failing driver did not let go.
@@ -203,17 +204,17 @@ void Engine::count_rule(const Node& node, const Installed& rule, int change) {
 // templates have the one kind only.
 void Engine::make_counter(Entry& entry) {
   Node& node = *entry.node;
-  if (!node.counts() || entry.making.form.kind != Form::Kind::real) return;
-  const bool stays = node.flow != nullptr && entry.making.form.slot && !node.target->able.async;
-  entry.making.own_counter = stays || !node.target->able.shared_counters;
-  if (entry.making.own_counter || node.counter != nullptr) return;
+  if (!node.counts() || entry.moving.form.kind != Form::Kind::real) return;
+  const bool stays = node.flow != nullptr && entry.moving.form.slot && !node.target->able.async;
+  entry.moving.own_counter = stays || !node.target->able.shared_counters;
+  if (entry.moving.own_counter || node.counter != nullptr) return;
   const Domain domain = node.kind == NodeKind::mark ? Domain::egress : Domain::transfer;
   auto made = node.target->queue->make_counter(domain);
   if (made)
     node.counter = *made;
   else
     kLog.debug("{}: no shared counter: {}", node, made.error().message);
-  entry.making.own_counter = !made;
+  entry.moving.own_counter = !made;
 }
 
 uint32_t Engine::priority(const Node& node, const Form& form, uint32_t level) {
@@ -225,11 +226,11 @@ uint32_t Engine::priority(const Node& node, const Form& form, uint32_t level) {
 void Engine::build(Rule& rule, const Entry& entry) const {
   const Node& node = *entry.node;
   const Target& target = *node.target;
-  const Form& form = entry.making.form;
-  const Spot spot{target.port_id, priority(node, form, entry.making.level), target.able.tags,
+  const Form& form = entry.moving.form;
+  const Spot spot{target.port_id, priority(node, form, entry.moving.level), target.able.tags,
                   any_source(target.able.async)};
   const EncapRow* const row = node.encap;
-  rte_flow_action_handle* const counter = entry.making.own_counter ? nullptr : node.counter;
+  rte_flow_action_handle* const counter = entry.moving.own_counter ? nullptr : node.counter;
   const auto header = [&] { return Encap{row->now.rule->header.view(), port_ids_[row->now.rule->port]}; };
   const auto underlay = [&] {
     const tunnel::Tunnel& tunnel = row->now.tunnel;

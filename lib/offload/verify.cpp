@@ -20,8 +20,8 @@ bool Engine::has_other_header(const Node& node) const {
 
 void Engine::audit(const Node& node, std::vector<std::string>& found) const {
   const auto say = [&](std::string what) { found.push_back(fmt::format("{}: {}", node, what)); };
-  if (!node.refusal.empty() && node.refused.kind != Form::Kind::none && node.waits_for_room)
-    say(fmt::format("the NIC refused its rule: {}", node.refusal));
+  if (node.is_refused() && node.refusal->form.kind != Form::Kind::none && node.waits_for_room())
+    say(fmt::format("the NIC refused its rule: {}", node.refusal->words));
   if (node.target == nullptr) return;
   for (const Entry& entry : node.entries) {
     if (entry.busy != Entry::Busy::no || entry.in.form == node.want) continue;
@@ -47,7 +47,7 @@ std::vector<std::string> Engine::audit() const {
     audit(node, found);
     if (node.settling != 0 && ++unsettled == 1) first = &node;
     for (const Entry& entry : node.entries)
-      known += (entry.in.handle != nullptr ? 1u : 0u) + (entry.leaving.handle != nullptr ? 1u : 0u);
+      known += (entry.in.handle != nullptr ? 1u : 0u) + (entry.moving.handle != nullptr ? 1u : 0u);
   });
   uint64_t held = 0;
   for (const auto& target : targets_) {

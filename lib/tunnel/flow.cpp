@@ -34,8 +34,6 @@ void set_port(const std::optional<uint16_t>& port, uint16_t& value, uint16_t& ma
   mask = 0xffff;
 }
 
-using Words = std::array<uint64_t, sizeof(MatchKey) / sizeof(uint64_t)>;
-
 }  // namespace
 
 MaskedKey masked_key(const Match& match) {
@@ -66,8 +64,8 @@ MaskedKey masked_key(const Match& match) {
 }
 
 MatchKey operator&(const MatchKey& a, const MatchKey& b) {
-  auto words = std::bit_cast<Words>(a);
-  const auto others = std::bit_cast<Words>(b);
+  MatchKey::Words words = a.words();
+  const MatchKey::Words others = b.words();
   for (size_t i = 0; i < words.size(); ++i) words[i] &= others[i];
   return std::bit_cast<MatchKey>(words);
 }

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include "net/address.hpp"
 
@@ -51,9 +53,11 @@ struct MatchKey {
   uint8_t layers = 0;  // kIp, kPorts: what the packet has
   uint16_t zero = 0;
 
-  bool operator==(const MatchKey&) const = default;
+  using Words = std::array<uint64_t, 7>;
+  Words words() const { return std::bit_cast<Words>(*this); }
+  bool operator==(const MatchKey& other) const { return words() == other.words(); }
 };
-static_assert(sizeof(MatchKey) == 56);
+static_assert(std::has_unique_object_representations_v<MatchKey>);
 
 struct MaskedKey {
   MatchKey value, mask;  // value is zero where mask is

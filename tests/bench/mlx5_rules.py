@@ -5,7 +5,7 @@ takes. What a NIC itself needs is in none. usage: mlx5_rules.py BUILD [ROUNDS]
 
 Both make 100,000 transfer rules in group 0 on the uplink of a switch with one representor, as rules.sh says: flow-perf's
 figure is rte_flow_create and no more; culvert's begins at Offload::Client::add and has the flow's name, precedence and
-state in it, its match is longer (source port, destination, protocol, UDP port) and its counter is an action of its own.
+state in it, its match has the port and the protocol besides, and in the flat layout its counter is an action of its own.
 culvert's offload thread has the second core."""
 
 import os

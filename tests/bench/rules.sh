@@ -6,9 +6,10 @@
 # Both make 100,000 transfer rules in group 0 of a switch with an uplink and a tenant over net_null, at the same place for all:
 #   flat    eth, ipv4, udp -> count, 50 bytes of header, out of a port
 #   tagged  eth, ipv4, udp -> count, tag, jump
-# culvert's match the tenant's port, the destination, the protocol and the UDP port, and the flat ones count in an indirect
-# action (one call more a rule); flow-perf's match the source. culvert's offload thread has the second core. flow-perf's figure is rte_flow_create and no more; culvert's begins at
-# Offload::Client::add and has precedence, state and bookkeeping of each flow in it.
+# Each rule is of UDP from a source address of its own. culvert's match the tenant's port and the protocol besides, and the
+# flat ones count in an indirect action (one call more a rule). culvert's offload thread has the second core. flow-perf's
+# figure is rte_flow_create and no more; culvert's begins at Offload::Client::add and has precedence, state and bookkeeping
+# of each flow in it.
 set -eu
 build=$1 rounds=${2:-5} arguments=${3:-}
 plugins=$("$(dirname "$0")/../private_plugins.sh" "$build/drivers/net/eswitch/librte_net_eswitch.so" \

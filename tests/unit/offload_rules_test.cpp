@@ -94,7 +94,9 @@ TEST(DriverErrors, SayWhatTheDriverSaid) {
 // and apart, in tables that grow and shrink.
 TEST(OverlapIndex, FindsWhatAnyComparisonFinds) {
   struct OneClaim {
+    explicit OneClaim(const Match& match) : key(tunnel::masked_key(match)), hash(KeyHash()(key.value)) {}
     tunnel::MaskedKey key;
+    size_t hash;
     size_t overlaps = 0;
   };
   std::mt19937 random(1);
@@ -112,7 +114,9 @@ TEST(OverlapIndex, FindsWhatAnyComparisonFinds) {
   for (int step = 0; step < 4000; ++step) {
     const bool grows = step % 1000 < 600;
     if (claims.empty() || below(4) < (grows ? 3 : 1)) {
-      index.add(*claims.emplace_back(std::make_unique<OneClaim>(OneClaim{tunnel::masked_key(any_match())})));
+      OneClaim& one = *claims.emplace_back(std::make_unique<OneClaim>(any_match()));
+      index.prefetch(one);
+      index.add(one);
     } else {
       std::swap(claims[below(static_cast<uint32_t>(claims.size()))], claims.back());
       index.remove(*claims.back());
@@ -123,7 +127,7 @@ TEST(OverlapIndex, FindsWhatAnyComparisonFinds) {
     std::vector<const OneClaim*> expected, found;
     for (const auto& other : claims)
       if (tunnel::overlap(one.key, other->key)) expected.push_back(other.get());
-    index.overlapping(one.key, [&](OneClaim& other) { found.push_back(&other); });
+    index.overlapping(one, [&](OneClaim& other) { found.push_back(&other); });
     std::ranges::sort(expected);
     std::ranges::sort(found);
     ASSERT_EQ(found, expected) << "step " << step;
