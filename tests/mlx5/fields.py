@@ -1,5 +1,6 @@
 """The fields of the firmware's match parameters (fte_match_param) and of its modify commands, by the names of DPDK's
-drivers/common/mlx5/mlx5_prm.h (22.11): where each lies, in bits from the front."""
+drivers/common/mlx5/mlx5_prm.h (22.11): where each lies, in bits from the front. And those of the headers of a packet as
+hardware steering sees them, drivers/net/mlx5/hws/mlx5dr_definer.h, by the same names."""
 
 FIELDS = {
     "smac_47_16": (0, 32), "smac_15_0": (32, 16), "ethertype": (48, 16), "dmac_47_16": (64, 32),
@@ -23,6 +24,20 @@ FIELDS = {
     "metadata_reg_c_0": (1888, 32), "metadata_reg_a": (1920, 32), "tunnel_header_0": (3200, 32),
     "tunnel_header_1": (3232, 32), "tunnel_header_2": (3264, 32), "tunnel_header_3": (3296, 32),
 }
+
+# mlx5_ifc_definer_hl_bits: ports of TCP and UDP share a place, addresses of IPv4 and IPv6 do not.
+PACKET_BITS = 4800
+PACKET = {
+    **{f"{inner}{name}": (at + l2 * which, bits) for which, inner in enumerate(("", "inner.")) for name, at, l2, bits in (
+        ("dmac_47_16", 0, 128, 32), ("dmac_15_0", 32, 128, 16), ("ethertype", 48, 128, 16), ("l3_type", 74, 128, 2),
+        ("l4_type", 76, 128, 2), ("vlan_tags", 78, 128, 2), ("first_vid", 84, 128, 12), ("smac_47_16", 256, 64, 32),
+        ("smac_15_0", 288, 64, 16), ("ip_dscp", 456, 160, 6), ("ip_ecn", 462, 160, 2), ("ip_ttl_hoplimit", 464, 160, 8),
+        ("ip_protocol", 472, 160, 8), ("l4_sport", 768, 64, 16), ("l4_dport", 784, 64, 16), ("src_ipv4", 2048, 64, 32),
+        ("dst_ipv4", 2080, 64, 32), ("dst_ipv6", 2176, 128, 128), ("src_ipv6", 2432, 128, 128))},
+    "source_port": (912, 16), "source_sqn": (936, 24), **{f"tunnel_header_{i}": (3104 + 32 * i, 32) for i in range(4)},
+    "metadata_reg_a": (3968, 32),
+    **{f"metadata_reg_c_{i}": (4416 + 32 * place, 32) for place, i in enumerate((10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1))},
+}
 MODIFIED = {0x01: "smac_47_16", 0x02: "smac_15_0", 0x03: "ethertype", 0x04: "dmac_47_16", 0x05: "dmac_15_0", 0x06: "ip_dscp",
             0x0a: "ip_ttl", 0x0b: "udp_sport", 0x0c: "udp_dport", 0x47: "ipv6_hoplimit", 0x49: "reg_a", 0x50: "reg_b",
             **{0x51 + i: f"reg_c_{i}" for i in range(8)}}
@@ -30,7 +45,46 @@ TOTAL_BITS = 4096
 
 
 def is_whole(name, mask):
-    return mask == (1 << FIELDS[name][1]) - 1
+    return name in FIELDS | PACKET and mask == (1 << (FIELDS | PACKET)[name][1]) - 1
+
+
+def _among(fields, total_bits, value, mask):
+    """{field: (value, mask)} of those that are looked at."""
+    found = {}
+    for name, (at, bits) in fields.items():
+        shift, whole = total_bits - at - bits, (1 << bits) - 1
+        if mask >> shift & whole:
+            found[name] = (value >> shift & whole, mask >> shift & whole)
+    return found
+
+
+class Definer:
+    """Which words and bytes of a packet's headers a matcher looks at, and at which bits of them. What is matched has the
+    words first, the last of them in front, and then the bytes in the same way; a matcher that looks at less than nine words
+    has no more than the end of that."""
+
+    BYTES = 44
+
+    def __init__(self, words, octets, mask):
+        words, octets = ([int(number) for number in text.split(",")] for text in (words, octets))
+        self._at = [4 * word + i for word in reversed(words) for i in range(4)] + octets[::-1]
+        self._mask = bytes.fromhex(mask)
+
+    def match(self, value):
+        """{field: (value, mask)}; bits that no field has stand as `bits`."""
+        value = bytes.fromhex(value)
+        value = bytes(self.BYTES - len(value)) + value
+        packet, mask = bytearray(PACKET_BITS // 8), bytearray(PACKET_BITS // 8)
+        for at, octet, bits in zip(self._at, value, self._mask):
+            if bits:
+                packet[at], mask[at] = octet & bits, bits
+        packet, mask = int.from_bytes(packet, "big"), int.from_bytes(mask, "big")
+        found = _among(PACKET, PACKET_BITS, packet, mask)
+        for at, bits in PACKET.values():
+            mask &= ~(((1 << bits) - 1) << PACKET_BITS - at - bits)
+        if mask:
+            found["bits"] = (packet & mask, mask)
+        return found
 
 
 def _number(text):
@@ -46,12 +100,7 @@ def _number(text):
 
 def match(value, mask):
     """{field: (value, mask)} of the fields that are looked at."""
-    value, mask, found = _number(value), _number(mask), {}
-    for name, (at, bits) in FIELDS.items():
-        shift, whole = TOTAL_BITS - at - bits, (1 << bits) - 1
-        if mask >> shift & whole:
-            found[name] = (value >> shift & whole, mask >> shift & whole)
-    return found
+    return _among(FIELDS, TOTAL_BITS, _number(value), _number(mask))
 
 
 def modify(data):

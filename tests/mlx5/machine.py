@@ -98,7 +98,8 @@ class Machine:
 
     def environment(self, recorded=True):
         return {**os.environ, "STAND_IN_TREE": str(self.tree), "STAND_IN_COUNTERS": str(self.counters_file),
-                "STAND_IN_FULL": str(self.full_file), "STAND_IN_EVENTS": str(self.events_file), "STAND_IN_RECORD": str(self.record_file) if recorded else "",
+                "STAND_IN_FULL": str(self.full_file) if recorded else "", "STAND_IN_RECORD": str(self.record_file) if recorded else "",
+                "STAND_IN_EVENTS": str(self.events_file),
                 "STAND_IN_CAPS": self.capabilities or os.environ.get("STAND_IN_CAPS", ""),
                 "SYSFS_PCI_DEVICES": str(self.tree / "bus/pci/devices"), "LD_PRELOAD": os.environ["STAND_IN"]}
 

@@ -21,8 +21,6 @@ MARK_BIT = 0x80000000
 
 def mark_of(rule):
     """The mark that an egress rule looks at."""
-    if rule.words:
-        return next((word for word in rule.words if word), None)
     return rule.match.get("metadata_reg_a", (None,))[0]
 
 
@@ -73,9 +71,8 @@ class PlainPort(unittest.TestCase):
         self.assertEqual(mark_of(drop), MARK_BIT)
         root, = [rule for rule in egress if rule.level == 0]
         self.assertEqual(root.match, {})
-        if not drop.words:  # of hardware steering the record has no priorities below the root
-            self.assertEqual(drop.match["metadata_reg_a"], (MARK_BIT, MARK_BIT))
-            self.assertTrue(all(slot.priority < drop.priority for slot in slots))
+        self.assertEqual(drop.match, {"metadata_reg_a": (MARK_BIT, MARK_BIT)})
+        self.assertTrue(all(slot.level == drop.level and slot.priority < drop.priority for slot in slots))
 
     def check_mac_change(self, machine, gateway):
         """Workers write the new header themselves until the new slot's rule is in. The old one goes once no frame with its

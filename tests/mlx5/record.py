@@ -18,15 +18,14 @@ from steering_requests import SteeringRequests
 
 @dataclasses.dataclass
 class Rule:
-    """`where`: nic_rx, nic_tx or fdb. `match`: field -> (value, mask); of hardware steering `words`: what is matched, as
-    32-bit words in an order of the driver's choice. `actions`: dicts with a "kind" and what it has."""
+    """`where`: nic_rx, nic_tx or fdb. `level`: of its table; of hardware steering the table's name. `priority`: the lower one
+    is looked at first. `match`: field -> (value, mask). `actions`: dicts with a "kind" and what it has."""
 
     id: str
     where: str
-    level: int
+    level: int | str
     priority: int = 0
     match: dict = dataclasses.field(default_factory=dict)
-    words: tuple = ()
     actions: list = dataclasses.field(default_factory=list)
     line: int = 0
 
@@ -47,7 +46,6 @@ class Rule:
     def __str__(self):
         match = [f"{name}={value:#x}" + ("" if fields.is_whole(name, mask) else f"/{mask:#x}")
                  for name, (value, mask) in self.match.items()]
-        match += [f"{word:#x}" for word in self.words if word]
         actions = [action["kind"] + "".join(f" {key}={value}" for key, value in action.items() if key != "kind" and value != "")
                    for action in self.actions]
         return f"{self.where} level {self.level} priority {self.priority}: {' '.join(match) or 'any'} => {', '.join(actions)}"
@@ -116,7 +114,7 @@ class Record:
             table = self._objects[matcher["table"]]
             where, level = self._objects[table["domain"]]["type"], int(table["level"])
         actions = [self._action(action) for action in what["actions"].split(",")]
-        return Rule(name, where, level, int(matcher["priority"]), match=match, actions=actions)
+        return Rule(name, where, level, int(matcher["priority"]), match, actions)
 
     def _action(self, name):
         if name.startswith("dest="):

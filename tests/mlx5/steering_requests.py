@@ -1,40 +1,56 @@
 """Hardware steering (dv_flow_en=2) in the record: work requests, put together to rules.
 
 The driver makes a rule of the E-Switch once for what comes from the wire and once for what comes from the VFs, unless the
-rule names its source; here the two are one rule, which stands while one of them does."""
+rule names its source; here the two are one rule, which stands while one of them does. A table leads to its first matcher,
+and each matcher to the next when it finds nothing: how many stand before it is the priority of its rules."""
+
+import dataclasses
+
+import fields
 
 KINDS = {0x05: "copy", 0x06: "set", 0x07: "add", 0x08: "remove_words", 0x09: "remove_header", 0x0b: "reformat", 0x0c: "tag",
          0x0e: "modify_header", 0x14: "counter", 0x81: "dest_tir", 0x82: "dest_table", 0x83: "drop", 0x85: "dest_vport",
          0x86: "dest_wire"}
 WHERE = {0: "nic_rx", 1: "nic_tx", 10: "fdb", 11: "fdb"}
-WORDS = 16
-MATCH_AT = 8  # the words before are the actions' data
 ARGUMENT_AT = 7  # where in the data the offset of an argument stands
+
+
+@dataclasses.dataclass
+class Matcher:
+    where: str
+    actions: str  # the STCs that its rules' actions are of
+    miss: str  # the table to which a packet goes that it does not find
+    definer: fields.Definer | None  # none: it looks at nothing
+    words: int  # how many of a rule's data are what is matched
+    pair: tuple = ()  # itself and its other half
 
 
 class SteeringRequests:
     def __init__(self, rule_type):
         self._rule_type = rule_type
-        self._matchers, self._actions, self._arguments = {}, {}, {}
+        self._matchers, self._definers, self._actions, self._arguments = {}, {}, {}, {}
         self._linked = {}  # matcher -> the table, or what another misses to, that leads to it
-        self._missed = {}  # what a matcher misses to -> that matcher
-        self._pairs = {}  # matcher -> itself and its other half
         self._standing = {}  # (pair, words) -> [rule, matchers in which it stands]
 
     def standing(self):
+        for rule, matchers in self._standing.values():
+            rule.level, rule.priority = self._place(next(iter(matchers)))  # other matchers may have come before it
         return [rule for rule, _ in self._standing.values()]
 
     def read(self, number, words):
         """The rules that came or went by this line of the record: [("add" or "remove", rule)]."""
         what = dict(word.split("=") for word in words if "=" in word)
-        if words[0] == "rtc":
-            self._matchers[words[1]] = (WHERE[int(what["type"])], what["actions"])
-            self._missed[what["miss"]] = words[1]
+        if words[0] == "definer":
+            self._definers[words[1]] = fields.Definer(what["words"], what["bytes"], what["mask"])
+        elif words[0] == "rtc":
+            self._matchers[words[1]] = Matcher(WHERE[int(what["type"])], what["actions"], what["miss"],
+                                               self._definers.get(what["definer"]), int(what["words"]))
         elif words[0] == "link":
             pair = tuple(what["rtc"].split(","))
             for matcher in pair:
                 self._linked[matcher] = words[1]
-                self._pairs[matcher] = pair
+                if matcher in self._matchers:
+                    self._matchers[matcher].pair = pair
         elif words[0] == "stc":
             self._actions[words[1], words[2]] = (int(what["type"], 0), what["param"])
         elif words[0] == "argument":
@@ -45,32 +61,32 @@ class SteeringRequests:
             return self._remove(what)
         return []
 
-    def _table(self, matcher):
-        """The number of the table that it is in."""
-        at = self._linked.get(matcher)
-        while at in self._missed:
-            at = self._linked.get(self._missed[at])
-        return at
+    def _place(self, matcher):
+        """The table that it is in, and how many matchers stand before it."""
+        missed = {made.miss: name for name, made in self._matchers.items()}
+        at, before = self._linked.get(matcher), 0
+        while at in missed:
+            at, before = self._linked.get(missed[at]), before + 1
+        return at, before
 
     def _key(self, what):
-        data = [int(what["data"][i * 8:i * 8 + 8], 16) for i in range(WORDS)]
-        return (self._pairs.get(what["rtc"], what["rtc"]), tuple(data[MATCH_AT:])), data
+        matcher = self._matchers[what["rtc"]]
+        return matcher.pair or what["rtc"], what["data"][-matcher.words * 8:]
 
     def _add(self, number, what):
-        matcher = what["rtc"]
-        key, data = self._key(what)
-        if key in self._standing and matcher not in self._standing[key][1]:
-            self._standing[key][1].add(matcher)
+        name, matcher, key = what["rtc"], self._matchers[what["rtc"]], self._key(what)
+        if key in self._standing and name not in self._standing[key][1]:
+            self._standing[key][1].add(name)
             return []
-        where, base = self._matchers[matcher]
-        actions = [self._action(self._actions.get((base, stc)), data) for stc in what["stc"].split(",")]
-        rule = self._rule_type(f"h{number}", where, self._table(matcher), words=key[1], line=number,
-                               actions=[action for action in actions if action])
-        self._standing[key] = [rule, {matcher}]
+        data = [int(what["data"][at:at + 8], 16) for at in range(0, len(what["data"]), 8)]
+        actions = [self._action(self._actions.get((matcher.actions, stc)), data) for stc in what["stc"].split(",")]
+        match = matcher.definer.match(key[1]) if matcher.definer else {}
+        rule = self._rule_type(f"h{number}", matcher.where, *self._place(name), match, [one for one in actions if one], number)
+        self._standing[key] = [rule, {name}]
         return [("add", rule)]
 
     def _remove(self, what):
-        key, _ = self._key(what)
+        key = self._key(what)
         rule, matchers = self._standing.get(key, (None, set()))
         matchers.discard(what["rtc"])
         if rule is None or matchers:
@@ -92,7 +108,8 @@ class SteeringRequests:
         elif kind == "dest_vport":
             action["vport"] = str(int(param[4:8], 16))
         elif kind == "dest_table":
-            action["table"] = f"f{int(param[:8], 16)}"
+            action["level"] = f"f{int(param[:8], 16)}"
         elif kind == "set":
-            action["value"] = hex(data[ARGUMENT_AT])
+            field = int(param[:4], 16) & 0xfff
+            action = {"kind": "modify_header", "commands": [f"set {fields.MODIFIED.get(field, hex(field))}={data[ARGUMENT_AT]:#x}"]}
         return action

@@ -2,6 +2,7 @@
 """culvert on a ConnectX in switchdev mode: the uplink and two VF representors, in both layouts, with classic rules and with
 templates. The record is held against what the shell shows: reformat bytes, masks and values, what a new MAC costs."""
 
+import itertools
 import unittest
 
 from gateway import MAC_A, MAC_B, Gateway, tunnel
@@ -20,8 +21,16 @@ flows:
   - {{name: all, port: t1, match: {{ipv4_dst: 10.8.0.0/15}}, tunnel: vx100}}
 """
 WIRE, FROM_T0, FROM_T1 = [("metadata_reg_c_0", (port << 16, 0xffff0000)) for port in (1, 2, 3)]
-SLOT_TAG, NETWORK_TAG = "reg_c_3", "reg_c_2"
 LEVEL = 10  # of a group; group 0 is level 1
+
+
+def slot_tag(templates):
+    """Which register of the NIC the driver takes for it."""
+    return "reg_c_2" if templates else "reg_c_3"
+
+
+def network_tag(templates):
+    return "reg_c_1" if templates else "reg_c_2"
 
 
 def whole(name, value, bits=32):
@@ -35,8 +44,7 @@ def fdb(machine):
 
 def drivers(rule):
     """The driver's own way from its send queues to a port."""
-    return "source_sqn" in rule.match or (rule.words and rule.action("dest_table") is None and rule.header() is None
-                                          and rule.action("counter") is None)
+    return "source_sqn" in rule.match
 
 
 class SwitchPort(unittest.TestCase):
@@ -70,7 +78,7 @@ class SwitchPort(unittest.TestCase):
         with Machine(vfs=2) as machine:
             gateway = self.gateway(machine, 1)
             self.assertIn("tagged, classic", self.layout_of(gateway))
-            self.check_classic(machine, gateway, tagged=True)
+            self.check_rules(machine, gateway, templates=False, tagged=True)
             old, new, events = self.change_mac(machine, gateway)
             self.assertEqual([(what, rule.header()) for what, rule in events], [("add", new), ("remove", old)])
             self.assertEqual(events[0][1].match, events[1][1].match)
@@ -81,7 +89,7 @@ class SwitchPort(unittest.TestCase):
         with Machine(vfs=2) as machine:
             gateway = self.gateway(machine, 1, "flat")
             self.assertIn("flat, classic", self.layout_of(gateway))
-            self.check_classic(machine, gateway, tagged=False)
+            self.check_rules(machine, gateway, templates=False, tagged=False)
             self.check_flat_change(machine, gateway)
             self.finish(machine, gateway)
 
@@ -90,9 +98,7 @@ class SwitchPort(unittest.TestCase):
         with Machine(vfs=2) as machine:
             gateway = self.gateway(machine, 2)
             self.assertIn("flat, asynchronous", self.layout_of(gateway))
-            headers = [rule.header() for rule in fdb(machine) if rule.header()]
-            self.assertEqual(headers, [gateway.encap()["header"]] * 2)
-            self.check_words(machine, gateway, tagged=False)
+            self.check_rules(machine, gateway, templates=True, tagged=False)
             self.check_flat_change(machine, gateway)
             self.finish(machine, gateway)
 
@@ -100,11 +106,10 @@ class SwitchPort(unittest.TestCase):
         with Machine(vfs=2) as machine:
             gateway = self.gateway(machine, 2, "tagged")
             self.assertIn("tagged, asynchronous", self.layout_of(gateway))
-            slot, = [rule for rule in fdb(machine) if rule.header()]
-            self.assertEqual(slot.header(), gateway.encap()["header"])
-            self.check_words(machine, gateway, tagged=True)
+            self.check_rules(machine, gateway, templates=True, tagged=True)
             old, new, events = self.change_mac(machine, gateway)
             self.assertEqual([(what, rule.header()) for what, rule in events], [("add", new), ("remove", old)])
+            self.assertEqual(events[0][1].match, events[1][1].match)
             self.finish(machine, gateway)
 
     def check_flat_change(self, machine, gateway):
@@ -113,68 +118,71 @@ class SwitchPort(unittest.TestCase):
         self.assertEqual(sorted((what, rule.header()) for what, rule in events), sorted([("add", new), ("remove", old)] * 2))
         for place, (what, rule) in enumerate(events):
             if what == "remove":
-                same = [other for what, other in events[:place] if what == "add" and
-                        (other.match, other.words) == (rule.match, rule.words)]
+                same = [other for what, other in events[:place] if what == "add" and other.match == rule.match]
                 self.assertEqual(len(same), 1, f"no new rule before the end of {rule}")
 
-    def check_classic(self, machine, gateway, tagged):
+    def check_rules(self, machine, gateway, templates, tagged):
         """Every rule of culvert's on the E-Switch, field by field."""
-        header = gateway.encap()["header"]
-        found = {}
-        for rule in fdb(machine):
-            found[rule.level, frozenset(rule.match.items())] = rule
-        ipv4 = "ip_version", (4, 4)
-        tcp, udp = whole("ip_protocol", 6, 8), whole("ip_protocol", 17, 8)
-        underlay = [ipv4, udp, whole("udp_dport", 4789, 16), whole("src_ipv4_src_ipv6", 0xc0000202),
-                    whole("dst_ipv4_dst_ipv6", 0xc0000201), ("tunnel_header_1", (100 << 8, 0xffffff00))]
-        source = [("source_port", (0xffff, 0xffff)), WIRE]
-        expected = {
-            "web": (1, [FROM_T1, ipv4, tcp, whole("tcp_dport", 80, 16), ("dst_ipv4_dst_ipv6", (0x0a080000, 0xffff0000))]),
-            "all": (1, [FROM_T1, ipv4, ("dst_ipv4_dst_ipv6", (0x0a080000, 0xfffe0000))]),
-            "tunnel gate": (1, [*underlay, *source]),
-            "tenant gate": (1, [FROM_T0]),
-            "congested": (1, [*source, ipv4, ("ip_ecn", (3, 3))]),
-        }
-        if tagged:
-            expected["slot"] = (3 * LEVEL + 1, [whole(f"metadata_{SLOT_TAG}", gateway.encap()["id"] + 1)])
-        rules = {name: found.pop((level, frozenset(match)), None) for name, (level, match) in expected.items()}
+        found = {frozenset(rule.match.items()): rule for rule in fdb(machine)}
+        rules = {name: found.pop(frozenset(match), None) for name, match in self.matches(gateway, templates, tagged).items()}
         self.assertEqual({name for name, rule in rules.items() if rule is None}, set(), [str(rule) for rule in found.values()])
         self.assertEqual(list(found.values()), [], "rules that nobody asked for")
-        self.check_classic_actions(rules, header, tagged)
+        self.check_order(rules, templates)
+        self.check_actions(rules, gateway.encap()["header"], templates, tagged)
 
-    def check_classic_actions(self, rules, header, tagged):
+    def matches(self, gateway, templates, tagged):
+        """Matchers of hardware steering look at what the packet's parser found, and have one place for ports."""
+        tag = f"metadata_{slot_tag(templates)}"
+        if templates:
+            ipv4, tcp, udp = ("l3_type", (1, 3)), ("l4_type", (1, 3)), ("l4_type", (2, 3))
+            src, dst, tcp_dport, udp_dport, source = "src_ipv4", "dst_ipv4", "l4_dport", "l4_dport", [WIRE]
+        else:
+            ipv4, tcp, udp = ("ip_version", (4, 4)), whole("ip_protocol", 6, 8), whole("ip_protocol", 17, 8)
+            src, dst, tcp_dport, udp_dport = "src_ipv4_src_ipv6", "dst_ipv4_dst_ipv6", "tcp_dport", "udp_dport"
+            source = [("source_port", (0xffff, 0xffff)), WIRE]
+        return {
+            "web": [FROM_T1, ipv4, tcp, whole(tcp_dport, 80, 16), (dst, (0x0a080000, 0xffff0000))],
+            "all": [FROM_T1, ipv4, (dst, (0x0a080000, 0xfffe0000))],
+            "tunnel gate": [ipv4, udp, whole(udp_dport, 4789, 16), whole(src, 0xc0000202), whole(dst, 0xc0000201),
+                            ("tunnel_header_1", (100 << 8, 0xffffff00)), *source],
+            "tenant gate": [FROM_T0],
+            "congested": [*source, ipv4, ("ip_ecn", (3, 3))],
+            **({"slot": [whole(tag, gateway.encap()["id"] + 1)]} if tagged else {}),
+        }
+
+    def check_order(self, rules, templates):
+        """Tables, and who is looked at first in the one where packets come in."""
+        of_wire, of_tenants = ("congested", "tunnel gate"), ("web", "all", "tenant gate")
+        entry, = {rules[name].level for name in (*of_wire, *of_tenants)}
+        for names in of_wire, of_tenants:
+            for first, second in itertools.pairwise(names):
+                self.assertLess(rules[first].priority, rules[second].priority, f"{first}, {second}")
+        lead = {name: rule.action("dest_table")["level"] for name, rule in rules.items() if rule.action("dest_table")}
+        if templates:  # tables have names of the driver's there
+            self.assertEqual(len({lead["congested"], lead["tunnel gate"], lead["tenant gate"], entry}), 4)
+        else:
+            self.assertEqual(entry, 1)
+            self.assertEqual((lead["tunnel gate"], lead["tenant gate"]), (2 * LEVEL + 1, LEVEL + 1))
+        if "slot" in rules:
+            self.assertEqual((lead["web"], lead["all"]), (rules["slot"].level,) * 2)
+
+    def check_actions(self, rules, header, templates, tagged):
+        def commands(name):
+            return rules[name].action("modify_header")["commands"]
+
         for name in ("web", "all"):
             self.assertIsNotNone(rules[name].action("counter"), name)
             if tagged:
-                self.assertEqual(rules[name].action("modify_header")["commands"], [f"set {SLOT_TAG}=0x1"])
-                self.assertEqual(rules[name].action("dest_table")["level"], 3 * LEVEL + 1)
+                self.assertEqual(commands(name), [f"set {slot_tag(templates)}=0x1"])
+        for name in ("slot",) if tagged else ("web", "all"):
+            self.assertEqual(rules[name].header(), header)
+            self.assertIsNotNone(rules[name].action("counter"))
+            if templates:
+                self.assertIsNotNone(rules[name].action("dest_wire"))
             else:
-                self.assertEqual((rules[name].header(), rules[name].action("dest_ib_port")["port"]), (header, "1"))
-        if tagged:
-            self.assertEqual((rules["slot"].header(), rules["slot"].action("dest_ib_port")["port"]), (header, "1"))
-            self.assertIsNotNone(rules["slot"].action("counter"))
-        for name, group in (("tunnel gate", 2), ("tenant gate", 1)):
-            self.assertEqual(rules[name].action("modify_header")["commands"], [f"set {NETWORK_TAG}=0x1"])
-            self.assertEqual(rules[name].action("dest_table")["level"], group * LEVEL + 1)
-        self.assertLess(rules["congested"].priority, rules["tunnel gate"].priority)
-        self.assertLess(rules["web"].priority, rules["all"].priority)
-
-    def check_words(self, machine, gateway, tagged):
-        """The same by hardware steering, whose record has what is matched in the driver's order: jumps lead to the tables
-        of the rules that they are for, tags are those that are looked at there."""
-        rules = fdb(machine)
-        web, = [rule for rule in rules if {80, 0x0a080000} <= set(rule.words)]
-        gates = [rule for rule in rules if rule.action("set") and rule.action("counter") is None]
-        self.assertEqual([gate.action("set")["value"] for gate in gates], ["0x1"] * 2)
-        self.assertEqual(len({gate.action("dest_table")["table"] for gate in gates}), 2)
-        if tagged:
-            slot, = [rule for rule in rules if rule.header()]
-            self.assertEqual((web.action("dest_table")["table"], web.action("set")["value"]), (slot.level, "0x1"))
-            self.assertIsNotNone(slot.action("dest_wire"))
-            self.assertIn(1, slot.words)
-        else:
-            self.assertEqual(web.header(), gateway.encap()["header"])
-            self.assertIsNotNone(web.action("dest_wire"))
+                self.assertEqual(rules[name].action("dest_ib_port")["port"], "1")
+        for name in ("tunnel gate", "tenant gate"):
+            self.assertEqual(commands(name), [f"set {network_tag(templates)}=0x1"])
 
     def test_misses_of_the_tunnel_reach_the_workers(self):
         """The uplink is isolated: of what comes in only the tunnel's packets are culvert's, all else is the kernel's."""

@@ -3,6 +3,7 @@
  * number; what the driver makes of hardware steering (dv_flow_en=2) is recorded by hws.c.
  */
 #include <endian.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "firmware.h"
@@ -101,6 +102,28 @@ new_counters(struct mlx5dv_devx_obj *o, const void *in)
 	record("counters %u..%u", o->id, o->id + o->counters - 1);
 }
 
+/* The driver keeps 8 bits of a definer's number: what was given back is used again. 0: all are in use. */
+enum { FIRST_DEFINER = 8, DEFINERS = 256 };     /* the first ones are fixed, see trivial_match_definer */
+static bool definers[DEFINERS];
+
+static uint32_t
+new_definer(void)
+{
+	uint32_t id;
+
+	for (id = FIRST_DEFINER; id < DEFINERS; id++)
+		if (!__atomic_exchange_n(&definers[id], true, __ATOMIC_RELAXED))
+			return id;
+	return 0;
+}
+
+static bool
+is_definer(const void *create)
+{
+	return get_field(create, 0, 16) == OP_CREATE_GENERAL_OBJECT &&
+	       get_field(create, BIT_general_obj_in_cmd_hdr_obj_type, 16) == OBJ_DEFINER;
+}
+
 struct mlx5dv_devx_obj *
 mlx5dv_devx_obj_create(struct ibv_context *ctx, const void *in, size_t inlen, void *out, size_t outlen)
 {
@@ -111,7 +134,13 @@ mlx5dv_devx_obj_create(struct ibv_context *ctx, const void *in, size_t inlen, vo
 	if (o->opcode == OP_ALLOC_FLOW_COUNTER)
 		new_counters(o, in);
 	else
-		o->id = new_id();
+		o->id = is_definer(in) ? new_definer() : new_id();
+	o->definer = is_definer(in);
+	if (o->id == 0) {
+		free(o);
+		errno = ENOSPC;
+		return NULL;
+	}
 	if (o->opcode == OP_CREATE_CQ)
 		devx_cq(o->id, in);
 	if (o->opcode == OP_CREATE_SQ)
@@ -127,6 +156,8 @@ mlx5dv_devx_obj_destroy(struct mlx5dv_devx_obj *o)
 {
 	if (o->opcode == OP_CREATE_CQ || o->opcode == OP_CREATE_SQ)
 		ring_gone(o->id);
+	if (o->definer)
+		__atomic_store_n(&definers[o->id], false, __ATOMIC_RELAXED);
 	free(o);
 	return 0;
 }

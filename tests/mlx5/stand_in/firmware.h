@@ -137,9 +137,16 @@ enum {
 	BIT_general_obj_in_cmd_hdr_obj_offset = 96,
 	BIT_create_stc_in_action_type = 280,
 	BIT_create_stc_in_param = 384,
+	BIT_create_rtc_in_ste_format = 320,
 	BIT_create_rtc_in_table_type = 328,
+	BIT_create_rtc_in_match_definer_id = 352,
 	BIT_create_rtc_in_stc_id = 384,
 	BIT_create_rtc_in_miss_flow_table_id = 488,
+	/* Selectors come four by four, the last of the four first; after eight words a ninth stands alone. */
+	BIT_create_definer_in_select_dw = 384,
+	BIT_create_definer_in_select_dw8 = 472,
+	BIT_create_definer_in_select_byte = 512,
+	BIT_create_definer_in_match_mask = 800,
 	BIT_create_flow_table_in_table_type = 128,
 	BIT_modify_flow_table_in_table_id = 168,
 	BIT_modify_flow_table_in_rtc_id_0 = 384,
@@ -157,5 +164,5 @@ enum opcode {
 	OP_CREATE_GENERAL_OBJECT = 0xa00,
 	OP_MODIFY_GENERAL_OBJECT = 0xa01,
 };
-enum object_type { OBJ_STC = 0x40, OBJ_RTC = 0x41 };
+enum object_type { OBJ_DEFINER = 0x18, OBJ_STC = 0x40, OBJ_RTC = 0x41 };
 #endif

@@ -33,6 +33,7 @@ void set_field(void *base, uint32_t bit, unsigned int bits, uint64_t value);
 struct mlx5dv_devx_obj {
 	uint32_t id;
 	uint16_t opcode;
+	bool definer;           /* with a number of its own kind, see firmware.c */
 	uint32_t counters;      /* of ALLOC_FLOW_COUNTER: how many, numbers from id on */
 };
 

@@ -34,7 +34,7 @@ nic_is_full(void)
 {
 	const char *path = getenv("STAND_IN_FULL");
 
-	return path != NULL && access(path, F_OK) == 0;
+	return path != NULL && *path != '\0' && access(path, F_OK) == 0;
 }
 
 struct mlx5dv_dr_domain *
