@@ -125,8 +125,7 @@ void Engine::turn(std::chrono::microseconds limit) {
     node.dirty = false;
     decide(node);
   }
-  // Not each after its decision: the driver's code and ours would take turns in the processor's cache
-  // (insertion was 1.02 to 1.03 times as fast so, 9 rounds in turns).
+  // Not each after its decision: the driver's code and ours would take turns in the processor's cache.
   for (size_t i = 0; i < decisions; ++i) step(*deciding_[next_decision_++]);
 
   size_t completed = 0;

@@ -103,7 +103,7 @@ class ClaimTable {
 template <typename Claim>
 class OverlapIndex {
  public:
-  // Fetches the memory that add() or remove() of this claim needs.
+  // Fetches its place among those of its mask, for add().
   void prefetch(const Claim& claim) {
     if (const auto shape = shape_of(claim.key.mask); shape != shapes_.end())
       shape->claims.prefetch(claim.hash);

@@ -101,7 +101,7 @@ void Engine::complete(Target& target, const Completion& completion) {
   if (node.kind == NodeKind::fixed && node.covers() != covered)
     for (const auto& [id, row] : encaps_)  // marks wait for it
       for (const auto& mark : row->marks) mark_dirty(*mark, node.settling);
-  if (!node.dirty) step(entry);  // else decide() does, when it knows of what was refused
+  if (!node.dirty) step(entry);  // else after its decision, which knows of what was refused
   publish(node);
   settle(node);
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Rules a second through the real net_mlx5 over tests/mlx5's stand-in: culvert-bench, its floor (the same rules by the calls
 of rte_flow alone) and dpdk-test-flow-perf on the same port, in turns; medians, and how many times the others' time culvert
-takes. What a NIC itself needs is in none. usage: mlx5_rules.py BUILD [ROUNDS]
+takes. What a NIC itself needs is in none. usage: mlx5_rules.py BUILD [ROUNDS [RULES]]   RULES: 100000 or 1000
 
-Both make 100,000 transfer rules in group 0 on the uplink of a switch with one representor, as rules.sh says: flow-perf's
+Both make RULES transfer rules in group 0 on the uplink of a switch with one representor, as rules.sh says: flow-perf's
 figure is rte_flow_create and no more; culvert's begins at Offload::Client::add and has the flow's name, precedence and
 state in it, its match has the port and the protocol besides, and in the flat layout its counter is an action of its own.
 culvert's offload thread has the second core."""
@@ -19,10 +19,10 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE / "../mlx5"))
 BUILD = pathlib.Path(sys.argv[1])
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+FLOWS = int(sys.argv[3]) if len(sys.argv) > 3 else 100000
 os.environ["STAND_IN"] = str((BUILD / "tests/mlx5/libmlx5_stand_in.so").resolve())
 from machine import PCI, Machine, representor  # noqa: E402
 
-FLOWS = 100000
 ACTIONS = {"flat": ["--count", "--raw-encap=ether,ipv4,udp,vxlan", "--port-id=1"],
            "tagged": ["--count", "--set-tag", "--jump"]}
 

@@ -65,6 +65,7 @@ class PlainPort(unittest.TestCase):
         slots = [rule for rule in egress if rule.header()]
         self.assertEqual({mark_of(rule) for rule in slots}, standing)
         for slot in slots:
+            self.assertEqual(slot.match, {"metadata_reg_a": (mark_of(slot), 0xffffffff)})
             self.assertEqual(slot.header(), gateway.encap()["header"])
             self.assertIsNotNone(slot.action("counter"))
         drop, = [rule for rule in egress if rule.kinds() == ["drop"]]

@@ -19,7 +19,7 @@ from steering_requests import SteeringRequests
 @dataclasses.dataclass
 class Rule:
     """`where`: nic_rx, nic_tx or fdb. `level`: of its table; of hardware steering the table's name. `priority`: the lower one
-    is looked at first. `match`: field -> (value, mask). `actions`: dicts with a "kind" and what it has."""
+    is looked at first; of hardware steering as it is when rules() is asked, an event's is of that moment. `match`: field -> (value, mask). `actions`: dicts with a "kind" and what it has."""
 
     id: str
     where: str

@@ -2,7 +2,8 @@
 
 The driver makes a rule of the E-Switch once for what comes from the wire and once for what comes from the VFs, unless the
 rule names its source; here the two are one rule, which stands while one of them does. A table leads to its first matcher,
-and each matcher to the next when it finds nothing: how many stand before it is the priority of its rules."""
+and each matcher to the next when it finds nothing: how many stand before it is the priority of its rules. Of a rule that
+needs more room than one place (IPv6 addresses) the actions in the further places are not read."""
 
 import dataclasses
 
@@ -22,7 +23,7 @@ class Matcher:
     miss: str  # the table to which a packet goes that it does not find
     definer: fields.Definer | None  # none: it looks at nothing
     words: int  # how many of a rule's data are what is matched
-    pair: tuple = ()  # itself and its other half
+    pair: tuple = ()  # itself and its other half; none: no table leads to it
 
 
 class SteeringRequests:
@@ -33,9 +34,9 @@ class SteeringRequests:
         self._standing = {}  # (pair, words) -> [rule, matchers in which it stands]
 
     def standing(self):
-        for rule, matchers in self._standing.values():
-            rule.level, rule.priority = self._place(next(iter(matchers)))  # other matchers may have come before it
-        return [rule for rule, _ in self._standing.values()]
+        """Other matchers may have come before theirs since."""
+        places = [(rule, *self._place(next(iter(matchers)))) for rule, matchers in self._standing.values()]
+        return [dataclasses.replace(rule, level=level, priority=priority) for rule, level, priority in places]
 
     def read(self, number, words):
         """The rules that came or went by this line of the record: [("add" or "remove", rule)]."""
@@ -71,10 +72,12 @@ class SteeringRequests:
 
     def _key(self, what):
         matcher = self._matchers[what["rtc"]]
-        return matcher.pair or what["rtc"], what["data"][-matcher.words * 8:]
+        return matcher.pair, what["data"][-matcher.words * 8:]
 
     def _add(self, number, what):
         name, matcher, key = what["rtc"], self._matchers[what["rtc"]], self._key(what)
+        if not matcher.pair:
+            return []
         if key in self._standing and name not in self._standing[key][1]:
             self._standing[key][1].add(name)
             return []

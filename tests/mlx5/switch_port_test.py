@@ -123,7 +123,9 @@ class SwitchPort(unittest.TestCase):
 
     def check_rules(self, machine, gateway, templates, tagged):
         """Every rule of culvert's on the E-Switch, field by field."""
-        found = {frozenset(rule.match.items()): rule for rule in fdb(machine)}
+        standing = fdb(machine)
+        found = {frozenset(rule.match.items()): rule for rule in standing}
+        self.assertEqual(len(found), len(standing), [str(rule) for rule in standing])
         rules = {name: found.pop(frozenset(match), None) for name, match in self.matches(gateway, templates, tagged).items()}
         self.assertEqual({name for name, rule in rules.items() if rule is None}, set(), [str(rule) for rule in found.values()])
         self.assertEqual(list(found.values()), [], "rules that nobody asked for")
@@ -165,6 +167,8 @@ class SwitchPort(unittest.TestCase):
             self.assertEqual((lead["tunnel gate"], lead["tenant gate"]), (2 * LEVEL + 1, LEVEL + 1))
         if "slot" in rules:
             self.assertEqual((lead["web"], lead["all"]), (rules["slot"].level,) * 2)
+            if not templates:
+                self.assertEqual(rules["slot"].level, 3 * LEVEL + 1)
 
     def check_actions(self, rules, header, templates, tagged):
         def commands(name):

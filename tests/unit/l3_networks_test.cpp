@@ -345,6 +345,16 @@ TEST_F(L3NetworksTest, WhatChangesWhileAllIsCollectedIsEnteredToo) {
     EXPECT_EQ(way(fmt::format("40.{}.9.1", turn * 20).c_str()), into(2)) << turn;
   }
   EXPECT_EQ(way("41.50.0.1"), into(2));
+
+  // What was collected twice counts once: a hop's number comes free with the last route by it.
+  const fib::Hop better = hop("40.0.6.1");
+  for (unsigned turn = 0; turn < kTurns; ++turn)
+    for (const unsigned last : {6, 7})
+      ip(fmt::format("route del 40.{}.{}.0/24 metric 10 table 100", turn * 20, last));
+  settle();
+  settle();  // when no worker uses it any more
+  EXPECT_EQ(way("40.0.6.1"), into(2));
+  EXPECT_EQ(path->hop(better), nullptr);
 }
 
 // Ports that are renamed, removed, made anew: their hops and stations with them, and nobody else's.

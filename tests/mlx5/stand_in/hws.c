@@ -4,8 +4,8 @@
  * have one (the bytes of a header), then the rule: matcher, what is matched, up to five actions and their data.
  *
  *     ft f12 type=4
- *     definer x9 words=0,..,148 bytes=0,..,59 mask=...     where in the packet the 9 words and 8 bytes lie that are matched
- *     rtc x14 miss=f13 type=10 actions=40 definer=x9 words=8
+ *     definer d9 words=0,..,148 bytes=0,..,59 mask=...     where in the packet the 9 words and 8 bytes lie that are matched
+ *     rtc x14 miss=f13 type=10 actions=40 definer=d9 words=8
  *                                             type: 0, 1, 10, 11: NIC Rx, Tx, of the E-Switch from the wire, from VFs
  *                                             words: how many of a rule's data are what is matched, the last ones
  *     link f12 rtc=x14,x15                    a table, or what a matcher misses to, leads to these
@@ -46,7 +46,7 @@ record_definer(uint32_t id, const void *create)
 	sprintf(selectors(create, BIT_create_definer_in_select_dw, 8, words), ",%u",
 		number(create, BIT_create_definer_in_select_dw8, 8));
 	selectors(create, BIT_create_definer_in_select_byte, 8, bytes);
-	record("definer x%u words=%s bytes=%s mask=%s", id, words, bytes,
+	record("definer d%u words=%s bytes=%s mask=%s", id, words, bytes,
 	       hex((const uint8_t *)create + BIT_create_definer_in_match_mask / 8, MASK_BYTES, mask));
 }
 
@@ -59,7 +59,7 @@ record_general_object(uint32_t id, const void *create)
 	if (type == OBJ_DEFINER)
 		record_definer(id, create);
 	if (type == OBJ_RTC)
-		record("rtc x%u miss=f%u type=%u actions=%u definer=x%u words=%u", id,
+		record("rtc x%u miss=f%u type=%u actions=%u definer=d%u words=%u", id,
 		       number(create, BIT_create_rtc_in_miss_flow_table_id, 24),
 		       number(create, BIT_create_rtc_in_table_type, 8), number(create, BIT_create_rtc_in_stc_id, 32),
 		       number(create, BIT_create_rtc_in_match_definer_id, 32),
