@@ -53,7 +53,11 @@ Status SwitchRig::open(const SwitchSetup& setup) {
   offload_setup.mode = offload::Mode::required;
   offload_setup.layout = setup.layout;
   offload_setup.domain = domain_.get();
-  offload_setup.wake = [this] { woken_.release(); };
+  offload_setup.wake = [this] {
+    const std::lock_guard lock(wake_mutex_);
+    woken_ = true;
+    wake_.notify_one();
+  };
   auto made = offload::Offload::create(offload_setup);
   if (!made) return tl::make_unexpected(made.error());
   offload = std::move(*made);
@@ -134,8 +138,12 @@ Status SwitchRig::settle() {
   const TimePoint deadline = Clock::now() + kSettleLimit;
   offload->barrier([&done] { done = true; });
   while (!done) {
-    // What comes too late has nowhere to go: the offload ends with the rig, and calls nobody then.
-    if (!woken_.try_acquire_until(deadline)) return error("not settled within {} s", kSettleLimit.count());
+    {
+      std::unique_lock lock(wake_mutex_);
+      // What comes too late has nowhere to go: the offload ends with the rig, and calls nobody then.
+      if (!wake_.wait_until(lock, deadline, [this] { return std::exchange(woken_, false); }))
+        return error("not settled within {} s", kSettleLimit.count());
+    }
     offload->run_answers();
   }
   return {};

@@ -3,9 +3,10 @@
 // one that EAL knows.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <optional>
-#include <semaphore>
 #include <string>
 #include <vector>
 
@@ -67,7 +68,10 @@ class SwitchRig {
   std::unique_ptr<rcu::Domain> domain_;
   std::optional<Vdev> uplink_wire_, tenant_wire_, switch_;
   std::vector<std::unique_ptr<port::Port>> ports_;
-  std::counting_semaphore<> woken_{0};
+  // No std::counting_semaphore: libstdc++'s waits with a limit look again after sleeps of up to 64 ms.
+  std::mutex wake_mutex_;
+  std::condition_variable wake_;
+  bool woken_ = false;
   uint64_t generation_ = 0;
   tunnel::Header header_;
 
