@@ -137,6 +137,7 @@ std::string to_string(const rte_flow_item& item) {
           [](const rte_flow_item_ipv4& spec, const rte_flow_item_ipv4& mask) {
             return "ipv4" + ipv4_address("src", spec.hdr.src_addr, mask.hdr.src_addr) +
                    ipv4_address("dst", spec.hdr.dst_addr, mask.hdr.dst_addr) +
+                   field("tos", spec.hdr.type_of_service, mask.hdr.type_of_service, uint8_t{UINT8_MAX}) +
                    field("proto", spec.hdr.next_proto_id, mask.hdr.next_proto_id, uint8_t{UINT8_MAX});
           },
           item);

@@ -55,6 +55,11 @@ TEST(RuleText, IsWhatTestpmdTakes) {
       "dst is 4789 / vxlan vni is 100 / end actions mark id 5 / vxlan_decap / rss types ip udp tcp end "
       "queues "
       "0 1 end / end");
+  congested(rule, {0, 3}, 2);
+  EXPECT_EQ(rule.to_testpmd().back(),
+            "flow create 0 transfer group 0 priority 3 pattern represented_port ethdev_port_id is 2 / eth / "
+            "ipv4 tos "
+            "spec 3 tos mask 3 / end actions jump group 4 / end");
   no_leak(rule, {0, 9});
   EXPECT_EQ(
       rule.to_testpmd().back(),
