@@ -148,8 +148,8 @@ class Control final : public Api, private mirror::Listener {
   void withdraw_flow(const std::string& name);
   Status start_hardware();
   void add_network_flows(std::vector<FlowView>& views);
-  void place_flow(const FlowStore::Row& row, FlowView& view) const;
-  void explain_offload(const FlowStore::Row& row, std::function<void(Result<std::string>)> done);
+  void place_flow(const std::string& name, FlowView& view) const;
+  void explain_offload(const std::string& name, std::function<void(Result<std::string>)> done);
 
   // The steps of reload(), in order; only the last changes what runs.
   void read_configuration();
@@ -172,6 +172,8 @@ class Control final : public Api, private mirror::Listener {
   // The route that the kernel would use.
   std::optional<mirror::Route> route_to(const net::IpAddr& address, uint32_t table,
                                         std::optional<net::IpAddr> from = std::nullopt) const;
+  std::string match_of_network(const offload::FlowView& flow) const;
+  std::string explain_tunnel(const resolver::Adjacency& adjacency) const;
   std::string explain_neighbour(const resolver::NeighbourKey& key) const;
 
   EventLoop& loop_;

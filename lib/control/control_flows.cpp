@@ -57,7 +57,7 @@ std::vector<FlowView> Control::flows() {
     view.tunnel = row.flow.tunnel;
     view.packets = counters.packets;
     view.bytes = counters.bytes;
-    place_flow(row, view);
+    place_flow(name, view);
   }
   add_network_flows(views);
   return views;

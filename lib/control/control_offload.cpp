@@ -69,9 +69,9 @@ void Control::offload_flow(const FlowStore::Row& row) {
 void Control::withdraw_flow(const std::string& name) { hardware_->remove_flow(name); }
 
 // State and reason; adds what the NIC has counted.
-void Control::place_flow(const FlowStore::Row& row, FlowView& view) const {
+void Control::place_flow(const std::string& name, FlowView& view) const {
   view.state = "software";
-  if (const auto seen = hardware_->flow(row.flow.name)) put(*seen, view);
+  if (const auto seen = hardware_->flow(name)) put(*seen, view);
 }
 
 // What networks make of their stations.
@@ -90,11 +90,11 @@ void Control::add_network_flows(std::vector<FlowView>& views) {
 }
 
 // The steps behind the neighbour: slot, layout, what the driver says.
-void Control::explain_offload(const FlowStore::Row& row, std::function<void(Result<std::string>)> done) {
+void Control::explain_offload(const std::string& name, std::function<void(Result<std::string>)> done) {
   FlowView view;
-  place_flow(row, view);
+  place_flow(name, view);
   std::string state = fmt::format("state      {}\n", view.state);
-  hardware_->explain(row.flow.name, [state, done](const Result<std::vector<std::string>>& lines) {
+  hardware_->explain(name, [state, done](const Result<std::vector<std::string>>& lines) {
     if (!lines) return done(tl::make_unexpected(lines.error()));
     std::string text = state;
     for (const std::string& line : *lines) {

@@ -164,10 +164,13 @@ void Hardware::set_networks(const std::vector<dataplane::NetworkSpec>& networks,
 }
 
 // A network's name may be gone, or be another's, when a row of it goes: rows are called by number.
+std::string Hardware::network_name(dataplane::NetworkId id) const {
+  const auto network = network_names_.find(id);
+  return network != network_names_.end() ? network->second : std::to_string(id);
+}
+
 std::string Hardware::name_of(const dataplane::PathEvent& event) const {
-  const auto network = network_names_.find(event.network);
-  return fmt::format("{}:{}:{}", event.where.is_tunnel() ? "path" : "decap",
-                     network != network_names_.end() ? network->second : std::to_string(event.network),
+  return fmt::format("{}:{}:{}", event.where.is_tunnel() ? "path" : "decap", network_name(event.network),
                      event.mac);
 }
 

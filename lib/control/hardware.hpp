@@ -59,6 +59,7 @@ class Hardware {
   void poll();
 
   // --- What `show` asks for.
+  std::string network_name(dataplane::NetworkId id) const;
   std::vector<offload::FlowView> flows() { return client_->flows(); }
   std::optional<offload::FlowView> flow(const std::string& name) { return client_->find(name); }
   offload::EncapView encap(resolver::EncapId id) const { return offload_->encap(id); }

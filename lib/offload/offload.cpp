@@ -259,9 +259,14 @@ FlowView view_of(const Flow& flow, const std::vector<EncapState>& encaps) {
     view.port = what->port;
     view.encap = what->encap;
   } else if (const auto* path = std::get_if<PathTo>(&flow.spec.what)) {
+    view.network = path->network;
+    view.station = path->mac;
     view.encap = path->encap;
   } else {
-    view.port = std::get<StationAt>(flow.spec.what).port;
+    const auto& station = std::get<StationAt>(flow.spec.what);
+    view.network = station.network;
+    view.station = station.mac;
+    view.port = station.port;
   }
   const std::string* reason = flow.reason.load();
   view.state = flow.state.load(std::memory_order_acquire);

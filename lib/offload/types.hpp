@@ -68,6 +68,8 @@ struct FlowView {
   Source source = Source::config;
   std::optional<PortIndex> port;
   std::optional<EncapId> encap;
+  NetworkId network = 0;  // whose flow it is, with a station
+  std::optional<net::Mac> station;
   FlowState state = FlowState::pending;
   std::string reason;               // empty: none needed
   uint64_t packets = 0, bytes = 0;  // what the NIC carried

@@ -88,6 +88,14 @@ class ControlFixture : public ::testing::Test {
     while (!ready() && Clock::now() < deadline) loop_.turn(10ms);
     EXPECT_TRUE(ready());
   }
+  // What `flow explain` answers.
+  std::string explain(const std::string& name) {
+    std::string steps;
+    control_->explain_flow(
+        name, [&](const Result<std::string>& text) { steps = text ? *text : text.error().message; });
+    turn_until([&] { return !steps.empty(); });
+    return steps;
+  }
   static std::string message(const Status& status) { return status ? "no error" : status.error().message; }
 
   EventLoop loop_;

@@ -156,14 +156,6 @@ TEST_F(ControlFlows, AWrongFlowIsRefused) {
 TEST_F(ControlFlows, ExplainWalksTheSteps) {
   start(kPorts + kTunnels + kNetworks + kFlows);
   settle();
-  std::string steps;
-  const auto explain = [&](const std::string& name) {
-    steps.clear();
-    control_->explain_flow(
-        name, [&](const Result<std::string>& text) { steps = text ? *text : text.error().message; });
-    turn_until([&] { return !steps.empty(); });
-    return steps;
-  };
   EXPECT_EQ(explain("web"),
             "match      ip_proto 6 l4_dst 80, from port tenant, priority 100\n"
             "tunnel     vx100: vxlan VNI 100 from 192.0.2.1 to 192.0.2.2, UDP port 4789\n"
@@ -178,7 +170,7 @@ TEST_F(ControlFlows, ExplainWalksTheSteps) {
                                "state      pending\n"
                                "layout     none: its port takes no rules\n"
                                "reason     no route to 198.51.100.2 in table main\n"))
-      << steps;
+      << explain("dns");
   EXPECT_NE(explain("nobody").find("there is no flow 'nobody'"), std::string::npos);
   size_t differences = 1;
   control_->verify([&](const auto& found) { differences = found->size(); });

@@ -57,6 +57,25 @@ TEST_F(ControlPaths, OfTheConfigurationAndOfTheShell) {
   EXPECT_EQ(rows(), "blue 01 vx100 static, blue 02 tenant static");
 }
 
+TEST_F(ControlPaths, TheirFlowsAreExplained) {
+  start(kPorts + kTunnels + kBlue);
+  EXPECT_EQ(explain("path:blue:02:00:00:00:00:01"),
+            "match      frames of network blue to 02:00:00:00:00:01\n"
+            "tunnel     vx100: vxlan VNI 100 from 192.0.2.1 to 192.0.2.2, UDP port 4789\n"
+            "route      192.0.2.0/24 in table main, unicast, of kernel\n"
+            "nexthop    192.0.2.2 out of port uplink\n"
+            "neighbour  192.0.2.2 on up0: 02:00:00:00:00:02, permanent\n"
+            "state      software\n"
+            "layout     none: its port takes no rules\n"
+            "reason     port uplink: its driver takes no rules: Function not implemented\n");
+  EXPECT_TRUE(
+      explain("decap:blue:02:00:00:00:00:02")
+          .starts_with("match      frames out of tunnels of network blue to 02:00:00:00:00:02, which is at "
+                       "port tenant\nstate      software\n"))
+      << explain("decap:blue:02:00:00:00:00:02");
+  EXPECT_NE(explain("path:blue:02:00:00:00:00:02").find("there is no flow"), std::string::npos);
+}
+
 TEST_F(ControlPaths, ReloadAppliesTheDifference) {
   start(kPorts + kTunnels + kBlue);
   ASSERT_EQ(add(3, "vx100", ""), "no error");
