@@ -14,8 +14,9 @@ double seconds_since(TimePoint then) { return std::chrono::duration<double>(Cloc
 
 const char* name_of(LayoutWish layout) { return layout == LayoutWish::tagged ? "tagged" : "flat"; }
 
-// Rules a second, from the first call until the last of `flows` rules is in, or out. The first run counts, as
-// the one of dpdk-test-flow-perf does: nothing has grown yet, neither here nor in the driver.
+// Rules a second, from the first call until the last of `flows` rules is in, or out. The first run counts,
+// and with --runs 1 it is the only one, as dpdk-test-flow-perf's is: nothing has grown yet, neither here nor
+// in the driver. Later ones are faster.
 Result<Measured> measure_rules(const SwitchSetup& setup, bool insert, unsigned flows, unsigned runs) {
   auto rig = SwitchRig::make(setup);
   if (!rig) return tl::make_unexpected(rig.error());

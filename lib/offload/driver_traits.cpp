@@ -6,15 +6,12 @@ namespace culvert::offload {
 
 DriverTraits traits_of_driver(std::string_view driver) {
   // net_mlx5 calls itself mlx5_pci or mlx5_auxiliary.
-  // - Software steering (dv_flow_en=1, classic): rdma-core's dr_domain.c gives a miss in the FDB to the
-  // E-Switch
-  //   manager's vport, whose default rules hand it to the representor of its source.
-  // - Hardware steering (dv_flow_en=2, async): what a miss in a group above 0 does is firmware's, and not
-  // known.
+  // - Software steering (dv_flow_en=1, classic): rdma-core's dr_domain.c gives a miss in the FDB to the vport
+  //   of the E-Switch's manager, whose default rules hand it to the representor of its source.
+  // - Hardware steering (dv_flow_en=2, async): what a miss in a group above 0 does is firmware's, not known.
   // - rte_flow_configure() succeeds with dv_flow_en=2 alone, where nothing else works.
-  // - rte_flow_validate() does not ask libmlx5, which writes no header onto what comes from the wire where
-  // the
-  //   steering format is ConnectX-5's (dr_ste_v0.c has no RX_ENCAP): rules for any source are refused then.
+  // - rte_flow_validate() does not ask libmlx5, which writes no header onto what comes from the wire in
+  //   ConnectX-5's steering format (dr_ste_v0.c has no RX_ENCAP): rules for any source are refused then.
   // - flow_hw_pull() of 22.11 frees a rule when its destroy completes, whatever the result.
   if (driver.starts_with("mlx5"))
     return {.classic_miss = Miss::to_representor,

@@ -1,4 +1,5 @@
-// What cannot be asked of a driver through rte_flow and must be known by its name. All of that stands here.
+// What cannot be asked of a driver through rte_flow and must be known by its name. (What net_mlx5 wants of
+// any rule, and others take too, stands where the rules are built: shapes.cpp and rule.cpp.)
 #pragma once
 
 #include <cstdint>

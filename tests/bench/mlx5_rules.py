@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Rules a second through the real net_mlx5 over tests/mlx5's stand-in: culvert-bench, its floor (the same rules by the calls
 of rte_flow alone) and dpdk-test-flow-perf on the same port, in turns; medians, and how many times the others' time culvert
-takes, by medians and by the fastest round of each: other guests of the host only ever add time, and more to two threads than
-to one. What a NIC itself needs is in none. usage: mlx5_rules.py BUILD [ROUNDS [RULES]]   RULES: 100000 or 1000
+takes, by medians and by the fastest round of each: other guests of a virtual machine's host add time, and more to two
+threads than to one. What a NIC itself needs is in none. usage: mlx5_rules.py BUILD [ROUNDS [RULES]]   RULES: 100000 or 1000
 
 Both make RULES transfer rules in group 0 on the uplink of a switch with one representor, as rules.sh says: flow-perf's
 figure is rte_flow_create and no more; culvert's begins at Offload::Client::add and has the flow's name, precedence and

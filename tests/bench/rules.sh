@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rules a second into the embedded switch: culvert-bench beside dpdk-test-flow-perf, in turns; how many times
-# flow-perf's time culvert takes, by medians and by the fastest round of each: other guests of the host only ever add time,
-# and more to two threads than to one.
+# flow-perf's time culvert takes, by medians and by the fastest round of each: other guests of a virtual machine's host add time, and
+# more to two threads than to one.
 # usage: rules.sh BUILD [ROUNDS] [ARGUMENTS OF THE SWITCH, e.g. profile=mlx5]
 #
 # Both make 100,000 transfer rules in group 0 of a switch with an uplink and a tenant over net_null, at the same place for all:
@@ -32,8 +32,10 @@ flow_perf() { # LAYOUT ACTIONS
 
 # shellcheck disable=SC2086
 culvert() { # LAYOUT
-  "$build/app/bench/culvert-bench" --lcores 0@0,1@0 $eal -- --json --runs 1 ${arguments:+--eswitch "$arguments"} "rule_insert_$1.100000" \
-    "rule_delete_$1.100000" | sed -E 's/.*rule_([a-z]*)_([a-z]*)\..*"value":([0-9.]*).*/culvert \1 \2 \3/' >> "$work/rates"
+  for what in insert delete; do
+    "$build/app/bench/culvert-bench" --lcores 0@0,1@0 $eal -- --json --runs 1 ${arguments:+--eswitch "$arguments"} \
+      "rule_${what}_$1.100000" | sed -E 's/.*"value":([0-9.]*).*/culvert '"$what $1"' \1/' >> "$work/rates"
+  done
 }
 
 uptime

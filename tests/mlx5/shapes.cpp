@@ -21,6 +21,7 @@ namespace {
 
 const net::Mac kMac = *net::Mac::parse("02:00:00:00:07:02");
 const Underlay kUnderlay{*net::IpAddr::parse("192.0.2.2"), *net::IpAddr::parse("192.0.2.1"), 4789, 100};
+const Underlay kOtherPort{kUnderlay.src, kUnderlay.dst, 8472, 100};
 const std::vector<uint16_t> kOneQueue{0}, kTwoQueues{0, 1};
 
 struct Place {
@@ -60,7 +61,17 @@ std::vector<Shape> flows() {
                                             .l4_src = uint16_t{53},
                                             .l4_dst = uint16_t{53}}),
       flow("a VLAN, IPv4 and UDP port",
-           {.vlan = uint16_t{5}, .dst = v4, .ip_proto = uint8_t{17}, .l4_dst = uint16_t{53}})};
+           {.vlan = uint16_t{5}, .dst = v4, .ip_proto = uint8_t{17}, .l4_dst = uint16_t{53}}),
+      flow("a VLAN, IPv6 addresses and UDP port",
+           {.vlan = uint16_t{5}, .src = v6, .dst = v6, .ip_proto = uint8_t{17}, .l4_dst = uint16_t{53}}),
+      flow("MACs, a VLAN, IPv4 addresses and UDP ports", {.eth_src = kMac,
+                                                          .eth_dst = kMac,
+                                                          .vlan = uint16_t{5},
+                                                          .src = v4,
+                                                          .dst = v4,
+                                                          .ip_proto = uint8_t{17},
+                                                          .l4_src = uint16_t{53},
+                                                          .l4_dst = uint16_t{53}})};
 }
 
 Spot with(Spot spot, TagWriter tags) { return spot.tags = tags, spot; }
@@ -86,6 +97,9 @@ std::vector<Shape> of_switches() {
   });
   add("any source behind a tunnel",
       [](Rule& rule, const Place& at) { tunnel_source(rule, at.spot, at.uplink, kUnderlay, {}, 3); });
+  add("known source behind a tunnel of UDP port 8472", [](Rule& rule, const Place& at) {
+    tunnel_source(rule, at.spot, at.uplink, kOtherPort, kMac, 3, at.counter);
+  });
   add("met congestion", [](Rule& rule, const Place& at) { congested(rule, at.spot, at.uplink); });
   add("path, tagged",
       [](Rule& rule, const Place& at) { path_tagged(rule, at.spot, 3, kMac, 6, at.counter); });
@@ -93,6 +107,9 @@ std::vector<Shape> of_switches() {
       [](Rule& rule, const Place& at) { path_flat(rule, at.spot, 3, kMac, at.encap, at.counter); });
   add("decap", [](Rule& rule, const Place& at) {
     decap(rule, at.spot, at.uplink, 3, 4789, kMac, at.tenant, at.counter);
+  });
+  add("decap of UDP port 8472", [](Rule& rule, const Place& at) {
+    decap(rule, at.spot, at.uplink, 3, 8472, kMac, at.tenant, at.counter);
   });
   add("slot", [](Rule& rule, const Place& at) { slot_encap(rule, at.spot, 6, at.encap, at.counter); });
   add("last rule for what misses", [](Rule& rule, const Place& at) { miss(rule, at.spot, at.tenant); });
@@ -111,10 +128,14 @@ std::vector<Shape> of_nics() {
        [](Rule& rule, const Place& at) { ingress_decap(rule, at.spot, kUnderlay, 5, kOneQueue); }},
       {"ingress: mark, decap, RSS", Domain::ingress,
        [](Rule& rule, const Place& at) { ingress_decap(rule, at.spot, kUnderlay, 5, kTwoQueues); }},
+      {"ingress: mark, decap of UDP port 8472, one queue", Domain::ingress,
+       [](Rule& rule, const Place& at) { ingress_decap(rule, at.spot, kOtherPort, 5, kOneQueue); }},
       {"ingress: met congestion, one queue", Domain::ingress,
        [](Rule& rule, const Place& at) { ingress_congested(rule, at.spot, kUnderlay, kOneQueue); }},
       {"ingress: a tunnel's packets, one queue", Domain::ingress,
        [](Rule& rule, const Place& at) { steer(rule, at.spot, kUnderlay, kOneQueue); }},
+      {"ingress: a tunnel's packets of UDP port 8472, one queue", Domain::ingress,
+       [](Rule& rule, const Place& at) { steer(rule, at.spot, kOtherPort, kOneQueue); }},
       {"ingress: a tunnel's packets, RSS", Domain::ingress,
        [](Rule& rule, const Place& at) { steer(rule, at.spot, kUnderlay, kTwoQueues); }},
   };
