@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/clock.hpp"
+#include "base/compat.hpp"
 #include "bench.hpp"
 #include "fib/fib.hpp"
 #include "rcu/domain.hpp"
@@ -218,12 +219,11 @@ Result<Measured> measure_rte_fib6(size_t count, size_t destinations, unsigned ru
   if (table == nullptr)
     return error("no memory for rte_fib6: {}; it needs more than 512 MiB", errno_text(rte_errno));
   for (const auto& route : routes)
-    if (rte_fib6_add(table.get(), route.address.data(), route.length, route.hop) != 0)
+    if (rte_fib6_add(table.get(), compat::fib6_address(route.address.data()), route.length, route.hop) != 0)
       return error("rte_fib6 takes no more routes");
   return cycles_a_key(keys_in(routes, destinations), runs, [&](const fib::Address<16>* keys) {
     std::array<uint64_t, kBurst> hops;
-    rte_fib6_lookup_bulk(table.get(), reinterpret_cast<uint8_t(*)[16]>(const_cast<fib::Address<16>*>(keys)),
-                         hops.data(), kBurst);
+    rte_fib6_lookup_bulk(table.get(), compat::fib6_addresses(keys), hops.data(), kBurst);
     uint64_t sum = 0;
     for (const uint64_t hop : hops) sum += hop;
     return sum;

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <rte_flow.h>
+#include <rte_ip.h>
 #include <rte_lcore.h>
 #include <rte_thread.h>
 #include <rte_version.h>
@@ -33,6 +34,19 @@ inline rte_flow_action_modify_field modify_tag(uint8_t index, uint32_t data) {
 inline constexpr const char* kTagIndexWord = "dst_tag_index";
 #else
 inline constexpr const char* kTagIndexWord = "dst_level";
+#endif
+
+// Addresses as rte_fib6 takes them, from their 16 bytes each: bytes, which its look-up only reads, or a type.
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 11, 0, 0)
+inline const rte_ipv6_addr* fib6_address(const void* bytes) {
+  return static_cast<const rte_ipv6_addr*>(bytes);
+}
+inline const rte_ipv6_addr* fib6_addresses(const void* bytes) { return fib6_address(bytes); }
+#else
+inline const uint8_t* fib6_address(const void* bytes) { return static_cast<const uint8_t*>(bytes); }
+inline auto fib6_addresses(const void* bytes) {
+  return static_cast<uint8_t(*)[16]>(const_cast<void*>(bytes));
+}
 #endif
 
 // Which of it a template shares: all but the data. What is no number stands as it is in the action
