@@ -1,7 +1,7 @@
 #!/bin/sh
-# Rules a second into the embedded switch: culvert-bench beside dpdk-test-flow-perf, in turns; how many times
-# flow-perf's time culvert takes, by medians and by the fastest round of each: other guests of a virtual machine's host add time, and
-# more to two threads than to one.
+# Rules a second into the embedded switch: culvert-bench beside dpdk-test-flow-perf, in turns; how many times flow-perf's
+# time culvert takes, by medians and by the fastest round of each: other guests of a virtual machine's host add time, and more
+# to two threads than to one.
 # usage: rules.sh BUILD [ROUNDS] [ARGUMENTS OF THE SWITCH, e.g. profile=mlx5]
 #
 # Both make 100,000 transfer rules in group 0 of a switch with an uplink and a tenant over net_null, at the same place for all:
