@@ -6,7 +6,7 @@ import unittest
 
 from gateway import tunnel
 from machine import Machine
-from switch import FROM_T0, FROM_T1, LEVEL, SwitchTest, fdb, from_peer, inner_mac, network_tag, of_wire, slot_tag, vxlan, whole
+from switch import FROM_T0, FROM_T1, LEVEL, SwitchTest, congested, fdb, from_peer, ipv4, mac, network_tag, slot, vxlan, whole
 
 YAML = f"""tunnels:
 {tunnel()}  - {{name: vx200, type: vxlan, vni: 200, local: 192.0.2.1, remote: 192.0.2.3}}
@@ -51,22 +51,17 @@ class Network(SwitchTest):
             self.finish(machine, gateway)
 
     def matches(self, gateway, templates, tagged):
-        ipv4 = ("l3_type", (1, 3)) if templates else ("ip_version", (4, 4))
         dst = "dst_ipv4" if templates else "dst_ipv4_dst_ipv6"
         network = whole(f"metadata_{network_tag(templates)}", 1)
-
-        def mac(which, last):
-            return [whole(f"{which}_47_16", 0x02000000), whole(f"{which}_15_0", last, 16)]
-
         return {
             "path": [network, *mac("dmac", 9)],
-            "decap": [network, *vxlan(templates), *inner_mac("dmac", 8)],
+            "decap": [network, *vxlan(templates), *mac("inner.dmac", 8)],
             "known at the tenant": [FROM_T0, *mac("smac", 8)],
-            "known behind the tunnel": [*from_peer(templates), *inner_mac("smac", 9)],
-            "waits": [FROM_T1, ipv4, whole(dst, 0x0a080001)],
-            "all": [FROM_T1, ipv4, (dst, (0x0a080000, 0xfffe0000))],
-            "congested": [*of_wire(templates), ipv4, ("ip_ecn", (3, 3))],
-            **({"slot": [whole(f"metadata_{slot_tag(templates)}", gateway.encap()["id"] + 1)]} if tagged else {}),
+            "known behind the tunnel": [*from_peer(templates), *mac("inner.smac", 9)],
+            "waits": [FROM_T1, ipv4(templates), whole(dst, 0x0a080001)],
+            "all": [FROM_T1, ipv4(templates), (dst, (0x0a080000, 0xfffe0000))],
+            "congested": congested(templates),
+            **({"slot": slot(gateway, templates)} if tagged else {}),
         }
 
     def check_ways(self, rules, templates):

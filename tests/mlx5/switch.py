@@ -44,9 +44,22 @@ def of_wire(templates):
     return [WIRE] if templates else [("source_port", (0xffff, 0xffff)), WIRE]
 
 
-def inner_mac(which, last):
-    """02:00:00:00:00:LAST, the source's ("smac") or destination's of the frame in a tunnel's packet."""
-    return [whole(f"inner.{which}_47_16", 0x02000000), whole(f"inner.{which}_15_0", last, 16)]
+def mac(which, last):
+    """02:00:00:00:00:LAST as "smac" or "dmac", or "inner.smac" or "inner.dmac" of the frame in a tunnel's packet."""
+    return [whole(f"{which}_47_16", 0x02000000), whole(f"{which}_15_0", last, 16)]
+
+
+def ipv4(templates):
+    return ("l3_type", (1, 3)) if templates else ("ip_version", (4, 4))
+
+
+def congested(templates):
+    """What met congestion under way: the packet path's."""
+    return [*of_wire(templates), ipv4(templates), ("ip_ecn", (3, 3))]
+
+
+def slot(gateway, templates):
+    return [whole(f"metadata_{slot_tag(templates)}", gateway.encap()["id"] + 1)]
 
 
 def from_peer(templates):
@@ -59,8 +72,8 @@ def from_peer(templates):
 
 def vxlan(templates):
     if templates:
-        return [("l3_type", (1, 3)), ("l4_type", (2, 3)), whole("l4_dport", 4789, 16), *of_wire(templates)]
-    return [("ip_version", (4, 4)), whole("ip_protocol", 17, 8), whole("udp_dport", 4789, 16), *of_wire(templates)]
+        return [ipv4(templates), ("l4_type", (2, 3)), whole("l4_dport", 4789, 16), *of_wire(templates)]
+    return [ipv4(templates), whole("ip_protocol", 17, 8), whole("udp_dport", 4789, 16), *of_wire(templates)]
 
 
 class SwitchTest(unittest.TestCase):

@@ -7,7 +7,7 @@ import unittest
 
 from gateway import tunnel
 from machine import Machine
-from switch import FROM_T0, FROM_T1, LEVEL, WIRE, SwitchTest, from_peer, network_tag, of_wire, slot_tag, whole
+from switch import FROM_T0, FROM_T1, LEVEL, WIRE, SwitchTest, congested, from_peer, ipv4, network_tag, slot, whole
 
 YAML = f"""tunnels:
 {tunnel()}networks:
@@ -49,16 +49,15 @@ class SwitchPort(SwitchTest):
             self.finish(machine, gateway)
 
     def matches(self, gateway, templates, tagged):
-        ipv4 = ("l3_type", (1, 3)) if templates else ("ip_version", (4, 4))
         tcp = ("l4_type", (1, 3)) if templates else whole("ip_protocol", 6, 8)
         dst, dport = ("dst_ipv4", "l4_dport") if templates else ("dst_ipv4_dst_ipv6", "tcp_dport")
         return {
-            "web": [FROM_T1, ipv4, tcp, whole(dport, 80, 16), (dst, (0x0a080000, 0xffff0000))],
-            "all": [FROM_T1, ipv4, (dst, (0x0a080000, 0xfffe0000))],
+            "web": [FROM_T1, ipv4(templates), tcp, whole(dport, 80, 16), (dst, (0x0a080000, 0xffff0000))],
+            "all": [FROM_T1, ipv4(templates), (dst, (0x0a080000, 0xfffe0000))],
             "tunnel gate": from_peer(templates),
             "tenant gate": [FROM_T0],
-            "congested": [*of_wire(templates), ipv4, ("ip_ecn", (3, 3))],
-            **({"slot": [whole(f"metadata_{slot_tag(templates)}", gateway.encap()["id"] + 1)]} if tagged else {}),
+            "congested": congested(templates),
+            **({"slot": slot(gateway, templates)} if tagged else {}),
         }
 
     def check_order(self, rules, templates):
