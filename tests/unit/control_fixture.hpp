@@ -29,6 +29,15 @@ tunnels:
 )";
 inline const std::string kNetworks =
     "networks:\n  - {name: blue, type: l2, ports: [tenant], tunnels: [vx100]}\n";
+// What `flow explain` says behind the match of what goes into vx100: net_null has no rte_flow.
+inline const std::string kStepsIntoVx100 =
+    "tunnel     vx100: vxlan VNI 100 from 192.0.2.1 to 192.0.2.2, UDP port 4789\n"
+    "route      192.0.2.0/24 in table main, unicast, of kernel\n"
+    "nexthop    192.0.2.2 out of port uplink\n"
+    "neighbour  192.0.2.2 on up0: 02:00:00:00:00:02, permanent\n"
+    "state      software\n"
+    "layout     none: its port takes no rules\n"
+    "reason     port uplink: its driver takes no rules: Function not implemented\n";
 
 class ControlFixture : public ::testing::Test {
  protected:

@@ -58,8 +58,7 @@ TEST(RuleText, IsWhatTestpmdTakes) {
   congested(rule, {0, 3}, 2);
   EXPECT_EQ(rule.to_testpmd().back(),
             "flow create 0 transfer group 0 priority 3 pattern represented_port ethdev_port_id is 2 / eth / "
-            "ipv4 tos "
-            "spec 3 tos mask 3 / end actions jump group 4 / end");
+            "ipv4 tos spec 3 tos mask 3 / end actions jump group 4 / end");
   no_leak(rule, {0, 9});
   EXPECT_EQ(
       rule.to_testpmd().back(),
