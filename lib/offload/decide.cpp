@@ -54,7 +54,7 @@ void Engine::decide(Node& node) {
       tell_lower(node, overlaps);
   }
   node.state = outcome.state;
-  node.reason = std::move(outcome.reason);
+  node.reason = outcome.reason.empty() ? nullptr : std::make_unique<std::string>(std::move(outcome.reason));
   publish(node);
   settle(node);
 }
@@ -104,7 +104,7 @@ Engine::Outcome Engine::wanted_of(Node& node, const Overlaps& overlaps) {
     case NodeKind::tunnel_source: {
       const EncapRow& row = *node.encap;
       Outcome outcome;
-      if (row.known && row.now.terminated) outcome.want = {.kind = Form::Kind::real, .generation = row.terms};
+      if (row.known && row.now.terminated) outcome.want = {.generation = row.terms, .kind = Form::Kind::real};
       return unless_refused(node, outcome);
     }
     case NodeKind::station:
@@ -141,7 +141,7 @@ Engine::Outcome Engine::tunnel_outcome(const Node& node, const Overlaps& overlap
     if (!node.told && !std::ranges::all_of(node.target->fixed, [](const auto& one) { return one->covers(); }))
       return {.reason = "the rules that keep inner frames off the underlay are not in the NIC"};
     if (node.generation == row.now.generation || node.told)
-      outcome.want = {.kind = Form::Kind::real, .generation = node.generation};
+      outcome.want = {.generation = node.generation, .kind = Form::Kind::real};
     return unless_refused(node, outcome);
   }
   if (out == nullptr) return {.reason = unable_text(row.now.rule->port)};
@@ -224,8 +224,7 @@ void Engine::publish(Node& node) {
                       : !row.now.rule      ? Slot::pending
                       : node.is_refused()  ? Slot::refused
                                            : Slot::none;
-    const std::string& reason = slot == Slot::pending ? row.now.reason : node.reason;
-    tell(shared.reason, reason);
+    tell(shared.reason, slot == Slot::pending ? &row.now.reason : node.reason.get());
     if (shared.slot.exchange(slot, std::memory_order_release) != slot && node.kind == NodeKind::mark)
       for (Node* other : row.nodes) mark_dirty(*other, node.settling);
     return;
@@ -245,17 +244,18 @@ void Engine::publish(Flow& flow) {
   for (const auto& other : flow.nodes)
     if (other->kind == node->kind && is_in(*node) && !is_in(*other)) node = other.get();
   const bool in = is_in(*node);
-  tell(flow.reason, node->reason);
+  tell(flow.reason, node->reason.get());
   flow.by_slot.store(in && node->by_slot, std::memory_order_release);
   const bool waits = node->state == FlowState::offloaded && !in && node->want.kind == Form::Kind::real;
   flow.state.store(waits ? FlowState::pending : node->state, std::memory_order_release);
 }
 
-// Writes it only when it is new: readers may be on it.
-void Engine::tell(rcu::Published<std::string>& place, const std::string& text) {
+// Writes it only when it is new: readers may be on it. `text`: null or empty: none.
+void Engine::tell(rcu::Published<std::string>& place, const std::string* text) {
+  if (text != nullptr && text->empty()) text = nullptr;
   const std::string* const old = place.load();
-  if ((old == nullptr && text.empty()) || (old != nullptr && *old == text)) return;
-  place.replace(text.empty() ? nullptr : std::make_unique<const std::string>(text), retired_);
+  if (old == nullptr ? text == nullptr : text != nullptr && *old == *text) return;
+  place.replace(text == nullptr ? nullptr : std::make_unique<const std::string>(*text), retired_);
 }
 
 }  // namespace culvert::offload

@@ -196,7 +196,7 @@ class Engine {
   std::string unable_text(PortIndex port) const;
   void publish(Node& node);
   void publish(Flow& flow);
-  void tell(rcu::Published<std::string>& place, const std::string& text);
+  void tell(rcu::Published<std::string>& place, const std::string* text);
 
   // precedence.cpp: between what overlaps.
   Overlaps overlaps_of(const Node& node) const;
@@ -217,7 +217,7 @@ class Engine {
   void created(Entry& entry, const Completion& completion);
   void destroyed(Entry& entry, const Completion& completion);
   void leftover_gone(Target& target, Target::Leftover& rule, const Completion& completion);
-  static uint32_t next_level(const Entry& entry);
+  static uint8_t next_level(const Entry& entry);
   static Pattern pattern_of(const Entry& entry, const Form& form);
   void count_rule(const Node& node, const Installed& rule, int change);
   void make_counter(Entry& entry);

@@ -24,10 +24,10 @@ struct Form {
     hold,  // to the packet path
     real,
   };
-  Kind kind = Kind::none;
-  uint32_t base = 0;             // place in the order of precedence
   uint64_t generation = 0;       // of the header in it; 0 where the rule has none
+  uint32_t base = 0;             // place in the order of precedence
   std::optional<uint32_t> slot;  // tagged layout: the slot that it leads to, or is
+  Kind kind = Kind::none;
 
   bool operator==(const Form&) const = default;
   // Wherever it stands.
@@ -39,8 +39,8 @@ struct Form {
 // One rule in the NIC, or on its way in or out.
 struct Installed {
   rte_flow* handle = nullptr;
-  Form form;
-  uint32_t level = 0;  // below the base: which of its turns in being replaced
+  [[no_unique_address]] Form form;  // what follows has room in its last word
+  uint8_t level = 0;                // below the base: which of its turns in being replaced
   bool own_counter = false;
 };
 

@@ -26,7 +26,7 @@ Result<std::vector<std::string>> Engine::explain(const std::string& name) const 
     for (const Entry& entry : one->entries) explain_rule(entry, number++, lines);
   }
   if (node.is_refused()) explain_refusal(node, lines);
-  if (!node.reason.empty()) lines.push_back("reason: " + node.reason);
+  if (node.reason) lines.push_back("reason: " + *node.reason);
   return lines;
 }
 

@@ -62,9 +62,7 @@ std::string Node::to_string() const {
 std::unique_ptr<Node> make_node(const Explicit& what) {
   auto node = std::make_unique<Node>();
   node->kind = NodeKind::explicit_flow;
-  node->matches = rule_matches(what.match);
-  node->set_entries(node->matches.size());
-  if (node->matches.size() == 1) node->matches = {};  // the flow has it
+  node->set_entries(rule_matches(what.match).size());
   node->claim.emplace(*node, what.port, tunnel::masked_key(what.match), Order{what.priority, what.sequence});
   return node;
 }

@@ -180,7 +180,7 @@ void Engine::apply(const RemoveEncap& request) {
   shared.slot.store(EncapState::Slot::none, std::memory_order_release);
   shared.packets.store(0, std::memory_order_relaxed);
   shared.bytes.store(0, std::memory_order_relaxed);
-  tell(shared.reason, {});
+  tell(shared.reason, nullptr);
 }
 
 void Engine::apply(const Drained& request) {

@@ -53,9 +53,9 @@ Pattern Engine::pattern_of(const Entry& entry, const Form& form) {
 // Of its turns a rule takes the one that its predecessor has not; above those of the flow that it takes the
 // place of, and above those that a failing driver does not let go, as long as there is room. (The lower level
 // wins.)
-uint32_t Engine::next_level(const Entry& entry) {
+uint8_t Engine::next_level(const Entry& entry) {
   const Node& node = *entry.node;
-  uint32_t first = kLevels - 1;
+  uint8_t first = kLevels - 1;
   const auto stand_above = [&](uint32_t other) {
     while (first > 0 && other <= priority(node, node.want, first)) --first;
   };
@@ -72,7 +72,7 @@ uint32_t Engine::next_level(const Entry& entry) {
   }
   const bool taken =
       entry.in.handle != nullptr && entry.in.form.base == node.want.base && entry.in.level == first;
-  return taken && first > 0 ? first - 1 : first;
+  return taken && first > 0 ? static_cast<uint8_t>(first - 1) : first;
 }
 
 void Engine::destroy(Entry& entry, const Installed& rule) {
@@ -238,8 +238,8 @@ void Engine::build(Rule& rule, const Entry& entry) const {
   };
   switch (node.kind) {
     case NodeKind::explicit_flow: {
-      const tunnel::Match& match =
-          node.matches.empty() ? std::get<Explicit>(node.flow->spec.what).match : node.matches[entry.variant];
+      const tunnel::Match& whole = std::get<Explicit>(node.flow->spec.what).match;
+      const tunnel::Match match = node.entries.size() == 1 ? whole : rule_matches(whole)[entry.variant];
       const uint16_t from = port_ids_[node.port];
       if (form.kind == Form::Kind::hold) return hold(rule, spot, from, match);
       if (form.slot) return explicit_tagged(rule, spot, from, match, *form.slot, counter);

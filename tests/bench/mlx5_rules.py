@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Rules a second through the real net_mlx5 over tests/mlx5's stand-in: culvert-bench, its floor (the same rules by the calls
 of rte_flow alone) and dpdk-test-flow-perf on the same port, in turns; medians, and how many times the others' time culvert
-takes, by medians and by the fastest round of each: other guests of a virtual machine's host add time, and more to two
-threads than to one. What a NIC itself needs is in none. usage: mlx5_rules.py BUILD [ROUNDS [RULES]]   RULES: 100000 or 1000
+takes: by medians, by the median of what each round gave, and by the fastest round of each: other guests of a virtual
+machine's host add time, and more to two threads than to one. What a NIC itself needs is in none.
+usage: mlx5_rules.py BUILD [ROUNDS [RULES]]   RULES: 100000 or 1000
 
 Both make RULES transfer rules in group 0 on the uplink of a switch with one representor, as rules.sh says: flow-perf's
 figure is rte_flow_create and no more; culvert's begins at Offload::Client::add and has the flow's name, precedence and
@@ -73,7 +74,7 @@ if __name__ == "__main__":
     print(subprocess.run("uptime", capture_output=True, text=True).stdout.strip())
     for _ in range(ROUNDS):
         for layout in ACTIONS:
-            for who in (flow_perf, floor, culvert):
+            for who in (flow_perf, culvert, floor):
                 for what, rate in who(layout).items():
                     seen.setdefault((what, layout), {}).setdefault(who, []).append(rate)
     for (what, layout), rates in seen.items():
@@ -81,3 +82,5 @@ if __name__ == "__main__":
             ours, alone, theirs = (pick(rates[who]) for who in (culvert, floor, flow_perf))
             print(f"{what} {layout}, {how} of {ROUNDS}: culvert {ours:.0f} rules/s, the calls alone {alone:.0f}, "
                   f"flow-perf {theirs:.0f}; {alone / ours:.2f} and {theirs / ours:.2f} times the time")
+        alone, theirs = (statistics.median(b / a for a, b in zip(rates[culvert], rates[who])) for who in (floor, flow_perf))
+        print(f"{what} {layout}, median of the rounds' own: {alone:.2f} and {theirs:.2f} times the time")

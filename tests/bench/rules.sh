@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rules a second into the embedded switch: culvert-bench beside dpdk-test-flow-perf, in turns; how many times flow-perf's
-# time culvert takes, by medians and by the fastest round of each: other guests of a virtual machine's host add time, and more
-# to two threads than to one.
+# time culvert takes: by medians, by the median of what each round gave, and by the fastest round of each: other guests of a
+# virtual machine's host add time, and more to two threads than to one.
 # usage: rules.sh BUILD [ROUNDS] [ARGUMENTS OF THE SWITCH, e.g. profile=mlx5]
 #
 # Both make 100,000 transfer rules in group 0 of a switch with an uplink and a tenant over net_null, at the same place for all:
@@ -62,3 +62,7 @@ sort -k1,3 -k4n "$work/rates" | awk -v rounds="$rounds" '
           rounds, rate[key], theirs, theirs / rate[key]
     }
   }' | sort
+awk '{ round = ++count[$1 $2 $3]; rate[$1 $2 $3 round] = $4 }
+  $1 == "culvert" { print $2, $3, rate["flow-perf" $2 $3 round] / $4 }' "$work/rates" | sort -k1,2 -k3n |
+  awk -v rounds="$rounds" '++count[$1 $2] == int((rounds + 1) / 2) {
+    printf "%s %s, median of the rounds'"'"' own: %.2f times the time\n", $1, $2, $3 }'
