@@ -2,7 +2,7 @@
 # Rules a second into the embedded switch: culvert-bench beside dpdk-test-flow-perf, in turns; how many times flow-perf's
 # time culvert takes: by medians, by the median of what each round gave, and by the fastest round of each: other guests of a
 # virtual machine's host add time, and more to two threads than to one.
-# usage: rules.sh BUILD [ROUNDS] [ARGUMENTS OF THE SWITCH, e.g. profile=mlx5]
+# usage: rules.sh BUILD [ROUNDS, an odd number] [ARGUMENTS OF THE SWITCH, e.g. profile=mlx5]
 #
 # Both make 100,000 transfer rules in group 0 of a switch with an uplink and a tenant over net_null, at the same place for all:
 #   flat    eth, ipv4, udp -> count, 50 bytes of header, out of a port
@@ -34,7 +34,8 @@ flow_perf() { # LAYOUT ACTIONS
 culvert() { # LAYOUT
   for what in insert delete; do
     "$build/app/bench/culvert-bench" --lcores 0@0,1@0 $eal -- --json --runs 1 ${arguments:+--eswitch "$arguments"} \
-      "rule_${what}_$1.100000" | sed -E 's/.*"value":([0-9.]*).*/culvert '"$what $1"' \1/' >> "$work/rates"
+      "rule_${what}_$1.100000" > "$work/out" || exit 1
+    sed -E 's/.*"value":([0-9.]*).*/culvert '"$what $1"' \1/' "$work/out" >> "$work/rates"
   done
 }
 
