@@ -205,8 +205,10 @@ class Test:
             self.expect(name, self.rep, frame, self.up, wanted)
         self.rules("drop", f"transfer pattern {FROM_REP} / end actions count / drop / end")
         self.expect("drop", self.rep, INNER, self.up, None)
-        if "hits: 1\n" not in self.testpmd.say(f"flow query {UP} 0 count"):
-            self.fail("drop: not counted")
+        deadline = time.monotonic() + 5
+        while "hits: 1\n" not in self.testpmd.say(f"flow query {UP} 0 count"):
+            if time.monotonic() > deadline:
+                self.fail("drop: not counted")
         self.rules("tag, jump, priority",
                    f"transfer pattern {FROM_REP} / eth / ipv4 / end "
                    "actions set_tag index 0 data 7 mask 0xffffffff / jump group 1 / end",

@@ -17,7 +17,7 @@ for i in range(count):
     words = ~((words & 0xffff) + (words >> 16)) & 0xffff
     ip = ip[:10] + struct.pack("!H", words) + ip[12:]
     out.send(mac + out.getsockname()[4] + b"\x08\x00" + ip + struct.pack("!HHHH", 1, 2, 26, 0) + bytes(18))
-    if i % 20 == 0: time.sleep(0.005)
+    if i % 20 == 0: time.sleep(0.03)  # a queue holds 512: those of most of a second
 PY
 
 # run LAYOUT RULES: flows only, no network, so that nothing else carries the frames

@@ -110,8 +110,8 @@ inner = Ether(src="02:00:00:00:0c:01", dst="02:00:00:00:0c:02") / IP(src="10.8.0
 sendp(Ether(dst=sys.argv[1]) / IP(src="192.0.2.2", dst="192.0.2.50") / UDP(sport=50000, dport=4789) /
       VXLAN(vni=200, flags=8) / inner, iface="eth0", count=5, verbose=False)
 PY
-  sleep 0.3
-  [ $(($(drops no_network) - before)) = 5 ]
+  counted() { [ $(($(drops no_network) - before)) = 5 ]; }
+  wait_for 2 counted
 }
 ! is_ours || fail "packets for 192.0.2.50 are taken, which nobody has"
 for link in mv0 lo; do

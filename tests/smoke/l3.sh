@@ -75,7 +75,7 @@ one=$(sent vx200) other=$(sent vx201)
 in_ns "$ta" /usr/bin/python3 -c '
 import socket, time
 for flow in range(400):
-    time.sleep(0.002)  # the receive ring of a port holds some hundred
+    time.sleep(0.005)  # the receive ring of a port holds 512
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     for _ in range(2):
         s.sendto(b"x", ("10.3.0.%d" % (flow % 200 + 1), 9))

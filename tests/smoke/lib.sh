@@ -195,13 +195,19 @@ replies() {
     /proc/net/snmp /proc/net/snmp6
 }
 
-# ping_all NS ADDRESS [PING OPTION ...]: not one may be lost. The kernel counts what came: ping itself does not wait for a
-# late last answer, and a busy machine is late.
+# all_answered NS BEFORE OUTPUT: as many replies as the ping whose output that is has sent, since `replies` said BEFORE. The
+# kernel counts what came: ping itself does not wait for a late last answer, and a busy machine is late.
+all_answered() {
+  local sent
+  sent=$(awk '/transmitted/ { print $1 }' "$3")
+  all_came() { [ $(($(replies "$1") - $2)) -ge "${sent:-1}" ]; }
+  wait_for 5 all_came "$1" "$2" || { cat "$3"; return 1; }
+}
+
+# ping_all NS ADDRESS [PING OPTION ...]: not one may be lost.
 ping_all() {
-  local ns=$1 to=$2 before sent; shift 2
+  local ns=$1 to=$2 before; shift 2
   before=$(replies "$ns")
   in_ns "$ns" ping -q -c 20 -i 0.02 -W 2 "$@" "$to" > "$RUN/ping.out" 2>&1 || true
-  sent=$(awk '/transmitted/ { print $1 }' "$RUN/ping.out")
-  all_came() { [ $(($(replies "$ns") - before)) -ge "${sent:-1}" ]; }
-  wait_for 5 all_came || { cat "$RUN/ping.out"; fail "$ns lost pings to $to $*"; }
+  all_answered "$ns" "$before" "$RUN/ping.out" || fail "$ns lost pings to $to $*"
 }

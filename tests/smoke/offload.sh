@@ -26,12 +26,12 @@ still() {
   local before after carried=$1; shift
   before=$(worker_packets); local hardware=$(hardware_packets)
   "$@"
-  sleep 0.4
+  told() { [ $(($(hardware_packets) - hardware)) -ge "$carried" ]; }
+  wait_for 5 told || fail "$1: the NIC carried too little"
   after=$(worker_packets)
   [ $((after - before)) -le 4 ] || fail "$1: the workers carried $((after - before)) packets"
-  [ $(($(hardware_packets) - hardware)) -ge "$carried" ] || fail "$1: the NIC carried too little"
 }
-many_pings() { in_ns "$ta" ping -q -i 0.01 -c 200 10.7.0.2 > "$RUN/ping.out" && grep -q ' 0% packet loss' "$RUN/ping.out"; }
+many_pings() { ping_all "$ta" 10.7.0.2 -i 0.01 -c 200; }
 still 200 many_pings
 
 # The peer has another MAC. What it loses until the kernel has noticed is the kernel's; the workers carry nothing of it.
@@ -78,7 +78,8 @@ in_ns "$gw" ip link set uplink0 mtu 1500
 ctl reload
 ctl wait 10
 [ "$(rules_made)" = "$before" ] || fail "a reload of the same made rules"
-in_ns "$ta" ping -q -i 0.005 -c 1000 10.7.0.2 > "$RUN/ping.out" &
+before=$(replies "$ta")
+in_ns "$ta" ping -q -i 0.005 -c 1000 10.7.0.2 > "$RUN/reload.ping" &
 PING=$!
 for offload in "layout: flat" "layout: tagged" "mode: off" "mode: auto"; do
   sleep 0.5
@@ -92,7 +93,7 @@ for offload in "layout: flat" "layout: tagged" "mode: off" "mode: auto"; do
   esac
 done
 wait "$PING" || fail "no ping was answered"
-grep -q ' 0% packet loss' "$RUN/ping.out" || { cat "$RUN/ping.out"; fail "a reload of offload lost pings"; }
+all_answered "$ta" "$before" "$RUN/reload.ping" || fail "a reload of offload lost pings"
 still 200 many_pings
 stop_culvert TERM || fail "culvert did not stop cleanly"
 say "offload: ok"

@@ -32,7 +32,8 @@ capture() { background "$1" tcpdump -q -i eth0 -Q in -w "$RUN/$2.pcap" -U -s 0 -
 capture "$ta" trunk; capture "$tb" b; capture "$tc" c
 for place in trunk b c; do wait_for 10 grep -q 'listening on' "$RUN/$place.log"; done
 
-# send NS SOURCE DESTINATION SPORT TAGS...: numbered UDP datagrams (the number is the destination port), 1000 a second or so
+# send NS SOURCE DESTINATION SPORT TAGS...: numbered UDP datagrams (the number is the destination port), 200 a second or so: a
+# port's queue holds 512
 cat > "$RUN/send.py" <<'PYTHON'
 import sys, time
 from scapy.all import Dot1Q, Ether, IP, Raw, UDP, conf
@@ -44,7 +45,7 @@ for number in range(count):
         frame = frame / Dot1Q(vlan=int(tag))
     frame = frame / IP(src="10.9.0.1", dst="10.9.0.2") / UDP(sport=sport, dport=10000 + number) / Raw(b"x" * 64)
     socket.send(bytes(frame))
-    time.sleep(0.001)
+    time.sleep(0.004)
 PYTHON
 send() { in_ns "$1" /usr/bin/python3 "$RUN/send.py" "${@:2:3}" "$FRAMES" "${@:5}"; }
 
@@ -52,9 +53,8 @@ A=02:00:00:00:77:01 B=02:00:00:00:77:02
 # Everybody is heard once, so that the rest is unicast; then both tenants at the same time, each way.
 FRAMES=1 send "$ta" $A ff:ff:ff:ff:ff:ff 9 100; FRAMES=1 send "$ta" $A ff:ff:ff:ff:ff:ff 9 200
 FRAMES=1 send "$tb" $B ff:ff:ff:ff:ff:ff 9; FRAMES=1 send "$tc" $B ff:ff:ff:ff:ff:ff 9
-sleep 0.5
-[ "$(field '[.[] | [.network, .mac, .tunnel // .port, .vlan] | map(tostring) | join(" ")] | sort | join(", ")' show paths | tr , '\n' | grep -c 77:0)" = 4 ] ||
-  { ctl show paths; fail "not all four stations were learned"; }
+learned() { [ "$(field '[.[] | [.network, .mac, .tunnel // .port, .vlan] | map(tostring) | join(" ")] | sort | join(", ")' show paths | tr , '\n' | grep -c 77:0)" = 4 ]; }
+wait_for 10 learned || { ctl show paths; fail "not all four stations were learned"; }
 [ "$(field ".[] | select(.network == \"red\" and .mac == \"$A\") | \"\(.port) \(.vlan)\"" show paths)" = "trunk 200" ] || { ctl show paths; fail "show paths does not say where"; }
 send "$ta" $A $B 1100 100 & first=$!
 send "$ta" $A $B 1200 200 & second=$!

@@ -376,7 +376,12 @@ TEST_F(SlowNic, ANewNextHopLosesNothing) {
     destroy(slot);
     slot = make_slot(kOwnMark, rule(0, gateway).header);
     resolve(0, gateway, kOwnMark);
-    usleep(3000);
+    const uint64_t marked = path->stats().marked;
+    EXPECT_TRUE(wait_for([&] { return path->stats().marked >= marked + 5; },
+                         [&] {
+                           drain();
+                           usleep(200);
+                         }));
   }
   running.store(false);
   worker.join();

@@ -82,10 +82,17 @@ class TwoWorkers : public ::testing::Test {
     return udp_frame(1 + (station * 7 + place) % 400, 1 + station, 64);
   }
 
-  // One worker's thread: makes its own traffic, and runs the worker's turns.
+  // One worker's thread: makes its own traffic, and runs the worker's turns; half of them not before 100
+  // rounds of the other thread's changes.
   void work(unsigned worker, unsigned turns, Bytes (*frame_of)(unsigned turn, unsigned place) = bridged) {
     domain->online(1 + worker);
     for (unsigned i = 0; i < turns; ++i) {
+      while (i == turns / 2 && rounds < 100) {
+        path->worker(worker).turn();
+        domain->offline(1 + worker);
+        std::this_thread::yield();
+        domain->online(1 + worker);
+      }
       for (unsigned j = 0; j < 8; ++j) tenants[worker]->arrive(frame_of(i, j));
       path->worker(worker).turn();
       if (i % 64 == 0) {
@@ -102,7 +109,7 @@ class TwoWorkers : public ::testing::Test {
   std::vector<std::unique_ptr<RingPort>> tenants;
   std::unique_ptr<Sink> sink;
   std::unique_ptr<dataplane::Dataplane> path;
-  std::atomic<unsigned> done{0};
+  std::atomic<unsigned> done{0}, rounds{0};
 };
 
 // Learning, moves, ageing, new next hops, networks and flows that come and go: all while both workers
@@ -113,7 +120,7 @@ TEST_F(TwoWorkers, ForwardWhileEverythingChanges) {
     workers.emplace_back([this, worker] { work(worker, 4000); });
   TimePoint now{seconds(1)};
   std::optional<dataplane::Fence> fence;
-  for (unsigned round = 0; done != kWorkers; ++round) {
+  for (unsigned round = 0; done != kWorkers; ++round, ++rounds) {
     now += milliseconds(700);
     path->poll(now, 64);
     resolve(round % 4, round);
@@ -136,6 +143,7 @@ TEST_F(TwoWorkers, ForwardWhileEverythingChanges) {
     }
   }
   for (auto& worker : workers) worker.join();
+  ASSERT_TRUE(fence);
   EXPECT_GT(fence->number, 10u);
   const auto stats = path->stats();
   EXPECT_GT(stats.learned, 100u);
@@ -164,7 +172,7 @@ TEST_F(TwoWorkers, LookUpWhileTheFdbGrows) {
   path->set_collector_period(seconds(1));
   size_t most = 0;
   const auto deadline = Clock::now() + seconds(120);
-  for (unsigned round = 0; most <= 20'000 && Clock::now() < deadline; ++round) {
+  for (unsigned round = 0; most <= 20'000 && Clock::now() < deadline; ++round, ++rounds) {
     now += std::chrono::microseconds(50);
     path->poll(now, 4096);
     const net::Mac mac = to_mac(1 + round % 500);
@@ -265,7 +273,7 @@ TEST_F(TwoWorkers, RouteWhileEverythingChanges) {
   const auto station = [](unsigned number) {
     return Way{.kind = Way::Kind::station, .port = 2, .dst_mac = to_mac(number), .src_mac = to_mac(kOurMac)};
   };
-  for (unsigned round = 0; done != kWorkers; ++round) {
+  for (unsigned round = 0; done != kWorkers; ++round, ++rounds) {
     now += milliseconds(700);
     path->poll(now, 64);
     router.reclaim();
