@@ -78,7 +78,7 @@ def rules(direction, shapes):
 
 PORT = "represented_port ethdev_port_id mask 0xffff / eth"
 WHOLE, HALF = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff::"
-TEMPLATES = {
+TRANSFER_TEMPLATES = {
     "items": [f"{PORT} / ipv4 dst mask 255.255.255.255", "tag data mask 0xffffffff index is 1",
               f"{PORT} dst mask ff:ff:ff:ff:ff:ff",
               f"{PORT} / ipv6 src mask {WHOLE} dst mask {WHOLE}", f"{PORT} / ipv6 dst mask {WHOLE} / udp dst mask 0xffff",
@@ -86,8 +86,25 @@ TEMPLATES = {
               f"{PORT} / ipv6 src mask {WHOLE} dst mask {HALF} / udp src mask 0xffff dst mask 0xffff"],
     "actions": [f"count / raw_encap index 0 / {TO} 0", f"raw_encap index 0 / count / {TO} 0", f"vxlan_decap / count / {TO} 1",
                 f"count / vxlan_decap / {TO} 1", "jump group 2", "drop", TAGGED, "count / drop", "port_representor port_id 1",
+                f"{TO} 0 / raw_encap index 0", "mark id 1 / drop", "queue index 0", "rss queues 0 1 end", "drop / count",
                 "MODIFY / jump group 2", "count / MODIFY / jump group 2", "MODIFY / count / jump group 2",
                 "BAD_OPERATION / jump group 2", "BAD_LEVEL / jump group 2", "BAD_WIDTH / jump group 2"],
+}
+UDP_TUNNEL = "ipv4 src mask 255.255.255.255 dst mask 255.255.255.255 / udp dst mask 0xffff / vxlan vni mask 0xffffff"
+EGRESS_TEMPLATES = {
+    "items": ["meta data mask 0xffffffff", "meta data mask 0x80000000", "eth", "eth dst mask ff:ff:ff:ff:ff:ff",
+              "eth / ipv4 dst mask 255.255.255.255", "eth / ipv4 tos mask 0x03", f"eth / {UDP_TUNNEL}"],
+    "actions": ["count / raw_encap index 0", "raw_encap index 0 / count", "raw_encap index 0", "drop", "count / drop",
+                "jump group 2", "count / jump group 2", "raw_encap index 0 / jump group 2", "queue index 0",
+                "mark id 1 / drop", "vxlan_decap", "MODIFY / jump group 2"],
+}
+INGRESS_TEMPLATES = {
+    "items": [f"eth / {UDP_TUNNEL}", "eth", "eth / ipv4", "eth / ipv4 tos mask 0x03 / udp dst mask 0xffff / vxlan vni mask 0xffffff",
+              "eth dst mask ff:ff:ff:ff:ff:ff", "eth / vlan vid mask 0x0fff", "tag data mask 0xffffffff index is 1"],
+    "actions": ["queue index 0", "rss queues 0 1 end", "count / queue index 0", "mark id 1 / queue index 0",
+                "mark id 1 / vxlan_decap / queue index 0", "vxlan_decap / mark id 1 / rss queues 0 1 end",
+                "mark id 1 / vxlan_decap / rss queues 0 1 end", "queue index 0 / vxlan_decap",
+                "jump group 2", "drop", "count / drop", "raw_encap index 0 / queue index 0"],
 }
 TAG = "modify_field op {} dst_type tag dst_level {} {}src_type value src_value {} width {}"
 ACTION = TAG.format("set", "1", "", "07000000", "32")
@@ -99,20 +116,20 @@ MODIFY = {  # the action and its mask
 }
 
 
-def templates():
-    """Templates and a table for each pair, on an uplink with flow queues."""
+def templates(direction, shapes, ports):
+    """Templates and a table for each pair, on a first port with flow queues."""
     yield "port stop all"
-    for port in range(2):
+    for port in range(ports):
         yield f"flow configure {port} queues_number 1 queues_size 64 counters_number 64"
     yield "port start all"
-    for number, (items, actions) in enumerate(itertools.product(TEMPLATES["items"], TEMPLATES["actions"]), 1):
+    for number, (items, actions) in enumerate(itertools.product(shapes["items"], shapes["actions"]), 1):
         masks = actions
         for name, (action, mask) in MODIFY.items():
             actions, masks = actions.replace(name, action), masks.replace(name, mask)
-        yield f"flow pattern_template 0 create transfer pattern_template_id {number} template {items} / end"
-        yield (f"flow actions_template 0 create transfer actions_template_id {number} template {actions} / end "
+        yield f"flow pattern_template 0 create {direction} pattern_template_id {number} template {items} / end"
+        yield (f"flow actions_template 0 create {direction} actions_template_id {number} template {actions} / end "
                f"mask {masks} / end")
-        yield (f"flow template_table 0 create table_id {number} group 1 priority 0 transfer rules_number 8 "
+        yield (f"flow template_table 0 create table_id {number} group 1 priority 0 {direction} rules_number 8 "
                f"pattern_template {number} actions_template {number}")
 
 
@@ -152,12 +169,22 @@ class Model(unittest.TestCase):
     def test_ingress(self):
         self.compare(0, list(rules("ingress", INGRESS)))
 
-    def test_templates(self):
-        commands = [*PREPARATIONS, *templates()]
-        with Machine(vfs=1) as machine:
-            real = testpmd.converse(machine, commands, "dv_flow_en=2,representor=0")[1:]
-        model = converse_with_model(self.driver, 2, [shifted_template(command, 2) for command in commands])
+    def compare_templates(self, vfs, direction, shapes, *devargs):
+        wires = vfs + 1
+        commands = [*PREPARATIONS, *templates(direction, shapes, wires)]
+        with Machine(vfs=vfs) as machine:
+            real = testpmd.converse(machine, commands, ",".join(["dv_flow_en=2", *devargs]), ["--rxq=2", "--txq=2"])[1:]
+        model = converse_with_model(self.driver, wires, [shifted_template(command, wires) for command in commands])
         self.check(commands, real, model)
+
+    def test_egress_templates(self):
+        self.compare_templates(0, "egress", EGRESS_TEMPLATES)
+
+    def test_ingress_templates(self):
+        self.compare_templates(0, "ingress", INGRESS_TEMPLATES)
+
+    def test_transfer_templates(self):
+        self.compare_templates(1, "transfer", TRANSFER_TEMPLATES, "representor=0")
 
     def test_transfer(self):
         self.compare(2, list(rules("transfer", TRANSFER)), "representor=[0-1]")

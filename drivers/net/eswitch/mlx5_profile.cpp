@@ -24,20 +24,30 @@ bool accepts_modify(const rte_flow_action& action, const rte_flow_action& mask, 
   return true;
 }
 
-/// The place of an action in the order that hardware steering asks for; 0: any.
-int place_of(rte_flow_action_type type) {
+/// The place of an action in the order that hardware steering asks for; 0: any, kNowhere: not in this domain.
+constexpr int kNowhere = -1;
+int place_of(rte_flow_action_type type, const rte_flow_attr& attr) {
   switch (type) {
+    case RTE_FLOW_ACTION_TYPE_MARK:
+      return attr.ingress ? 1 : kNowhere;
     case RTE_FLOW_ACTION_TYPE_VXLAN_DECAP:
     case RTE_FLOW_ACTION_TYPE_NVGRE_DECAP:
-      return 1;
+      return attr.egress ? kNowhere : 2;
     case RTE_FLOW_ACTION_TYPE_COUNT:
-      return 2;
-    case RTE_FLOW_ACTION_TYPE_MODIFY_FIELD:
       return 3;
+    case RTE_FLOW_ACTION_TYPE_MODIFY_FIELD:
+      return 4;
     case RTE_FLOW_ACTION_TYPE_RAW_ENCAP:
     case RTE_FLOW_ACTION_TYPE_VXLAN_ENCAP:
     case RTE_FLOW_ACTION_TYPE_NVGRE_ENCAP:
-      return 4;
+      return 5;
+    case RTE_FLOW_ACTION_TYPE_QUEUE:
+    case RTE_FLOW_ACTION_TYPE_RSS:
+      return attr.ingress ? 6 : kNowhere;
+    case RTE_FLOW_ACTION_TYPE_JUMP:
+    case RTE_FLOW_ACTION_TYPE_DROP:
+    case RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT:
+      return 6;
     default:
       return 0;
   }
@@ -105,14 +115,15 @@ bool mlx5_accepts_template(const Port& port, const rte_flow_action actions[], co
   return true;
 }
 
-bool mlx5_accepts_order(const rte_flow_action actions[], const rte_flow_action masks[],
-                        rte_flow_error* error) {
+bool mlx5_accepts_order(const rte_flow_attr& attr, const rte_flow_action actions[],
+                        const rte_flow_action masks[], rte_flow_error* error) {
   int last = 0;
   for (; actions->type != RTE_FLOW_ACTION_TYPE_END; ++actions, ++masks) {
     if (actions->type == RTE_FLOW_ACTION_TYPE_RAW_DECAP) return true;  // goes with what follows
-    const int place = place_of(actions->type == RTE_FLOW_ACTION_TYPE_INDIRECT ? masks->type : actions->type);
+    const int place =
+        place_of(actions->type == RTE_FLOW_ACTION_TYPE_INDIRECT ? masks->type : actions->type, attr);
     if (place == 0) continue;
-    if (place < last) {
+    if (place < last) {  // or nowhere
       refuse(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, nullptr, "Failed to create template table");
       return false;
     }

@@ -15,9 +15,10 @@ bool mlx5_accepts_template(const Port& port, const rte_flow_action actions[], co
                            rte_flow_error* error);
 /// Whether a table takes a pattern template: hardware steering looks at so many words and no more.
 bool mlx5_accepts_pattern(const rte_flow_item items[], rte_flow_error* error);
-/// Whether a table takes an actions template: hardware steering has one order of actions.
-bool mlx5_accepts_order(const rte_flow_action actions[], const rte_flow_action masks[],
-                        rte_flow_error* error);
+/// Whether a table of `attr` takes an actions template: hardware steering has one order of actions, and some
+/// only in one direction.
+bool mlx5_accepts_order(const rte_flow_attr& attr, const rte_flow_action actions[],
+                        const rte_flow_action masks[], rte_flow_error* error);
 /// Of a queued rule: where net_mlx5 has no check and no answer either.
 bool mlx5_accepts_queued(const rte_flow_item items[], rte_flow_error* error);
 

@@ -133,7 +133,8 @@ rte_flow_template_table* table_create(rte_eth_dev* dev, const rte_flow_template_
   for (uint8_t i = 0; i < pattern_count && port.sw().profile == Profile::kMlx5; ++i)
     if (!mlx5_accepts_pattern(patterns[i]->items.list(), error)) return nullptr;
   for (uint8_t i = 0; i < action_count && port.sw().profile == Profile::kMlx5; ++i)
-    if (!mlx5_accepts_order(actions[i]->actions.list(), actions[i]->masks.list(), error)) return nullptr;
+    if (!mlx5_accepts_order(attr->flow_attr, actions[i]->actions.list(), actions[i]->masks.list(), error))
+      return nullptr;
   auto table = std::make_unique<rte_flow_template_table>();
   table->attr = *attr;
   table->patterns.assign(patterns, patterns + pattern_count);
