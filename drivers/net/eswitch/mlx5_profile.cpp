@@ -24,8 +24,10 @@ bool accepts_modify(const rte_flow_action& action, const rte_flow_action& mask, 
   return true;
 }
 
-/// The place of an action in the order that hardware steering asks for; 0: any, kNowhere: not in this domain.
 constexpr int kNowhere = -1;
+
+/// The place of an action in the order that hardware steering asks for in the domain of `attr`; 0: any,
+/// kNowhere: not there.
 int place_of(rte_flow_action_type type, const rte_flow_attr& attr) {
   switch (type) {
     case RTE_FLOW_ACTION_TYPE_MARK:
