@@ -10,12 +10,12 @@ ctl wait 10 tunnel vx100
 ping_all "$ta" 10.7.0.2
 ping_all "$tb" 10.7.0.1
 
-# Checksums that veth leaves to a hardware that is not there: TCP and UDP still arrive whole, or the loss has a name. (With
-# broken ones all would be lost; the server's socket holds the datagrams of some tenths of a second.)
+# Checksums that veth leaves to a hardware that is not there: TCP and UDP still arrive whole, or the loss has a name. (So
+# slow that the server's socket holds the datagrams of most of a second.)
 background "$tb" iperf3 -s >/dev/null 2>&1
 wait_for 5 in_ns "$tb" sh -c 'ss -ltn | grep -q :5201'
-in_ns "$ta" iperf3 -J -u -b 5M -l 1000 -t 2 -c 10.7.0.2 > "$RUN/udp.json" || fail "iperf3 UDP: $(jq -r .error "$RUN/udp.json")"
-jq -e '.end.sum.lost_percent < 50' "$RUN/udp.json" >/dev/null || { ctl show stats; fail "UDP with offloads on: $(jq .end.sum.lost_percent "$RUN/udp.json") % lost"; }
+in_ns "$ta" iperf3 -J -u -b 1M -l 1000 -t 2 -c 10.7.0.2 > "$RUN/udp.json" || fail "iperf3 UDP: $(jq -r .error "$RUN/udp.json")"
+jq -e '.end.sum.lost_percent < 5' "$RUN/udp.json" >/dev/null || { ctl show stats; fail "UDP with offloads on: $(jq .end.sum.lost_percent "$RUN/udp.json") % lost"; }
 in_ns "$ta" timeout 10 iperf3 -J -t 2 -c 10.7.0.2 > "$RUN/tcp.json" || true
 jq -e '.end.sum_received.bytes > 10000' "$RUN/tcp.json" >/dev/null || [ "$(drops truncated)" -gt 0 ] ||
   { ctl show stats; fail "TCP with offloads on neither works nor is counted"; }
