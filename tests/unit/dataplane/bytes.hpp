@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "net/address.hpp"
+
 namespace culvert::testing {
 
 using Bytes = std::vector<uint8_t>;
@@ -38,6 +40,9 @@ inline uint16_t sum16(const Bytes& bytes, size_t from, size_t size, uint32_t sum
 
 // Station number `n`: 02:00:00:00:hi:lo.
 inline Bytes mac(unsigned n) { return {2, 0, 0, 0, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)}; }
+inline net::Mac to_mac(unsigned n) {
+  return {{2, 0, 0, 0, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)}};
+}
 
 struct Ip {
   uint32_t src = 0x0a000001, dst = 0x0a000002;

@@ -7,7 +7,6 @@
 #include <rte_flow.h>
 #include <rte_mbuf_pool_ops.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "../eal.hpp"
@@ -20,13 +19,6 @@ namespace culvert::testing {
 
 inline constexpr dataplane::PortIndex kTenant = 0, kNic = 1;
 inline constexpr uint32_t kMark = 0x80000007;
-
-inline net::Mac to_mac(unsigned station) {
-  net::Mac result;
-  const Bytes bytes = mac(station);
-  std::copy(bytes.begin(), bytes.end(), result.bytes.begin());
-  return result;
-}
 
 inline std::vector<Bytes> take(eswitch_test::TestWire& wire) {
   std::vector<Bytes> frames;

@@ -94,13 +94,6 @@ std::vector<Bytes> RingPort::sent() {
   return frames;
 }
 
-net::Mac to_mac(unsigned station) {
-  net::Mac result;
-  const Bytes bytes = mac(station);
-  std::copy(bytes.begin(), bytes.end(), result.bytes.begin());
-  return result;
-}
-
 Rig::Rig(const RigOptions& options) {
   start_eal();
   static unsigned serial = 0;

@@ -88,6 +88,4 @@ class Rig {
   std::unique_ptr<dataplane::Dataplane> path;
 };
 
-net::Mac to_mac(unsigned station);
-
 }  // namespace culvert::testing
